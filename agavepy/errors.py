@@ -1,0 +1,68 @@
+"""Every error of agavepy has one root::
+
+    AgavepyError                        catch this to catch them all
+    ├── AgaveError                      we were used wrongly: a bad argument, no session, a specification that is no good
+    │   ├── SpecError                   a Swagger document cannot be read or is not valid
+    │   ├── UnsafePath                  a path has a segment "." or "..", or would name another target (also a ValueError)
+    │   ├── BodyError                   validate_bodies="error": the body departs from its model (also a ValueError)
+    │   └── UnknownName                 no such service or operation (also an AttributeError)
+    ├── AgaveException                  the gateway refused the call: ``args[0]`` is the body it sent
+    └── AgaveHTTPError                  the server answered 400 or more (also a requests.exceptions.HTTPError)
+        └── GatewayFault                … with a fault of the gateway (also an AgaveException)
+
+A misspelt or missing argument is a plain TypeError; trouble on the network is an exception of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .http_errors import AgaveHTTPError as AgaveHTTPError
+    from .http_errors import GatewayFault as GatewayFault
+
+
+class AgavepyError(Exception):
+    """The root of the tree."""
+
+
+class AgaveError(AgavepyError):
+    """agavepy was used in a way that cannot work; the text says what to do."""
+
+
+class SpecError(AgaveError):
+    """A Swagger document cannot be read; the text names the file and, where known, the line."""
+
+
+class BodyError(AgaveError, ValueError):
+    """A body departs from its model and ``validate_bodies="error"`` was asked for."""
+
+
+class UnsafePath(AgaveError, ValueError):
+    """A path parameter would name another target than the one it seems to."""
+
+
+class UnknownName(AgaveError, AttributeError):
+    """There is no such service or operation; the text names the nearest one."""
+
+
+class AgaveException(AgavepyError):
+    """The gateway in front of the services refused the call; ``args[0]`` is the parsed body."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def __getattr__(name: str) -> Any:
+    # These two need requests, which costs more than all the rest of "import agavepy.agave".
+    if name in ("AgaveHTTPError", "GatewayFault"):
+        from . import http_errors
+
+        return getattr(http_errors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,99 @@
+"""The errors that are exceptions of requests too; reached through :mod:`agavepy.errors`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import requests
+
+from .errors import AgaveException, AgavepyError
+from .paths import redact
+
+_LONGEST_MESSAGE = 500  # characters of a server's text that are worth reading
+
+
+class AgaveHTTPError(AgavepyError, requests.exceptions.HTTPError):
+    """
+    The server answered with status 400 or more.
+
+    ``response``, ``status_code``, ``operation`` ("jobs.submit" or empty), ``message`` (the service's own text) and
+    ``request_id`` (or None). The text begins as that of requests does: ``404 Client Error: Not Found for url: …``.
+    """
+
+    def __init__(self, *args: Any, response: requests.Response, operation: str = "", message: str = "") -> None:
+        super().__init__(*args, response=response, request=response.request)
+        self.status_code = response.status_code
+        self.operation = operation
+        self.message = message
+        self.request_id = response.headers.get("X-Request-Id")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the request: its headers hold a token.
+        facts = (self.response.status_code, self.response.reason, self.response.url, self.response.content)
+        return _again, (type(self), self.args, *facts, self.operation, self.message)
+
+
+class GatewayFault(AgaveHTTPError, AgaveException):
+    """The gateway refused the call before any service saw it; ``args[0]`` is the parsed body."""
+
+    def __str__(self) -> str:
+        return _text(self.response, self.message)
+
+
+def from_response(response: requests.Response, operation: str = "") -> AgaveHTTPError:
+    """Return the error that an answer of status 400 or more stands for; its content has been read."""
+    body = _parse(response)
+    message = _message(response, body)
+    if isinstance(body, dict) and isinstance(body.get("fault"), dict):
+        return GatewayFault(body, response=response, operation=operation, message=message)
+    return AgaveHTTPError(_text(response, message), response=response, operation=operation, message=message)
+
+
+def _text(response: requests.Response, message: str) -> str:
+    side = "Client" if response.status_code < 500 else "Server"
+    reason = response.reason or "Unknown"
+    text = f"{response.status_code} {side} Error: {reason} for url: {redact(response.url)}"
+    return f"{text} - {message}" if message else text
+
+
+def _parse(response: requests.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError:  # not JSON, or not even text
+        return None
+
+
+def _message(response: requests.Response, body: Any) -> str:
+    if isinstance(body, dict):
+        return _from_json(body)
+    text = response.text.strip()
+    found = re.search(r"(?is)<(?:am[s]?:)?(?:message|title)>(.*?)</", text)  # a fault in XML, or a page in HTML
+    if found is None and "<html" in text[:1000].lower():
+        return "an HTML page without a title"
+    return _shorten(found.group(1) if found else text)
+
+
+def _from_json(body: dict[str, Any]) -> str:
+    fault = body.get("fault")
+    if isinstance(fault, dict):
+        return _shorten(str(fault.get("message", "")))
+    for key in ("message", "Message", "error_description", "error"):
+        if body.get(key):
+            return _shorten(str(body[key]))
+    return ""
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+def _again(
+    kind: type[AgaveHTTPError], args: Any, status: int, reason: str, url: str, content: bytes, operation: str, message: str
+) -> AgaveHTTPError:
+    response = requests.Response()
+    response.status_code, response.reason, response.url = status, reason, url
+    response._content = content
+    return kind(*args, response=response, operation=operation, message=message)

@@ -1,0 +1,50 @@
+"""URL paths and query strings: every character of a value reaches the server as it was given."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterable
+
+from .errors import UnsafePath
+
+_TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def quote_path(value: str) -> str:
+    """
+    Return a path quoted segment by segment.
+
+    Slashes stay, leading and doubled ones too (``//`` after a system means from its root), and so do the valid
+    ``%XX`` triplets of a caller who quoted beforehand. Everything else is quoted.
+
+    :raises UnsafePath: a segment is ``.`` or ``..``, plainly or quoted: it would name another target.
+    """
+    return "/".join(map(quote_segment, value.split("/")))
+
+
+def quote_segment(value: str) -> str:
+    """Return one path segment quoted, slashes included; valid ``%XX`` triplets are kept."""
+    if {".", ".."}.intersection(urllib.parse.unquote(value).split("/")):
+        raise UnsafePath(f"the segment {value!r} would name another target")
+    pieces = _TRIPLET.split(value)
+    triplets = [*_TRIPLET.findall(value), ""]
+    return "".join(_quote(piece) + triplet for piece, triplet in zip(pieces, triplets, strict=True))
+
+
+def _quote(text: str) -> str:
+    # surrogateescape: names that are not UTF-8 on disk come from os.listdir that way.
+    return urllib.parse.quote(text, safe="", errors="surrogateescape")
+
+
+def query_string(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return ``pairs`` as the query of a URL, with its question mark; empty for no pairs."""
+    encoded = urllib.parse.urlencode(list(pairs), quote_via=urllib.parse.quote, safe="")
+    return f"?{encoded}" if encoded else ""
+
+
+def redact(url: str) -> str:
+    """Return ``url`` without its secrets: user information, nonces and tokens in the query."""
+    parts = urllib.parse.urlsplit(url)
+    query = re.sub(r"(?i)((?:x-nonce|nonce|[a-z_]*token|password|secret)=)[^&]*", r"\1…", parts.query)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))

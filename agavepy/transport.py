@@ -1,0 +1,259 @@
+"""The one requests session of a client: timeouts, retries, certificates, proxies, and a token that stays at home."""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import random
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import requests
+import requests.adapters
+
+from .errors import AgaveError
+from .multipart import MultipartBody
+from .paths import redact
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+ATTEMPTS = 4
+LONGEST_WAIT_S = 30.0  # a server that asks for more gets its answer reported instead
+LONGEST_ERROR_BODY = 1 << 20  # bytes of an error page that are kept
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # safe or idempotent (RFC 9110, 9.2)
+_PASSING = frozenset({429, 502, 503, 504})
+_BROKEN = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+
+Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+
+
+class Request(NamedTuple):
+    """What to send; ``url`` is quoted already and goes out byte by byte as it is."""
+
+    operation: str  # for messages: "jobs.submit"
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any = None  # bytes, a MultipartBody, or None
+    auth: Auth | None = None
+    timeout: Any = None  # seconds, or (connect, read); None: the defaults
+    is_stream: bool = False  # leave the body of a success unread
+
+
+class Transport:
+    """
+    Sends requests, and again where that is safe.
+
+    :param origin: the ``api_server``; credentials are sent to its scheme, host and port only.
+    :param verify: True, False or the path of a CA file or folder; None asks REQUESTS_CA_BUNDLE, then True.
+    :param proxies: as for requests; None asks the environment.
+    :param sleep: called with seconds between two attempts.
+    :raises AgaveError: ``verify`` names nothing that can be read.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        verify: bool | str | None = None,
+        proxies: Mapping[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
+        self._verify = _certificates(verify)
+        self._session = _Session(_origin(origin))
+        self._proxies = dict(proxies) if proxies is not None else requests.utils.get_environ_proxies(origin)
+
+    def send(self, request: Request) -> requests.Response:
+        """
+        Return the answer, whatever its status, with its content read unless ``is_stream`` and a success.
+
+        Connection errors and the statuses 429, 502, 503 and 504 are tried again for safe and idempotent verbs,
+        after a jittered wait or as long as ``Retry-After`` says.
+
+        :raises requests.exceptions.RequestException: the network failed; the text says what was tried.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                response = self._send_once(request)
+            except _BROKEN as error:
+                if request.method not in _REPEATABLE or _is_final(error):
+                    raise _explained(error, request, attempt) from error
+                self._sleep(_backoff_s(attempt))
+            else:
+                wait_s = self._wait_before_repeating(request, response, attempt)
+                if wait_s is None:
+                    return response
+                response.close()
+                self._sleep(wait_s)
+            _rewind(request)
+        try:
+            return self._send_once(request)
+        except _BROKEN as error:
+            raise _explained(error, request, ATTEMPTS) from error
+
+    def close(self) -> None:
+        """Give the pooled connections back."""
+        self._session.close()
+
+    def _send_once(self, request: Request) -> requests.Response:
+        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S) if request.timeout is None else request.timeout
+        response = self._session.send(
+            _prepare(request), stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies, cert=None
+        )
+        if response.status_code >= 400:
+            _read_bounded(response)
+        elif not request.is_stream:
+            response.content  # noqa: B018 - reads the body, here where a break can still be repeated
+        return response
+
+    def _wait_before_repeating(self, request: Request, response: requests.Response, attempt: int) -> float | None:
+        if response.status_code not in _PASSING or request.method not in _REPEATABLE:
+            return None
+        asked_s = _retry_after_s(response)
+        if asked_s is None:
+            return _backoff_s(attempt)
+        return asked_s if asked_s <= LONGEST_WAIT_S else None
+
+
+class _Session(requests.Session):
+    """A pool of connections that takes its credentials nowhere but home."""
+
+    def __init__(self, origin: tuple[str, str, int | None]) -> None:
+        super().__init__()
+        self._origin = origin
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)  # as many threads keep a connection each
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Drop every credential of a redirect that leaves our scheme, host and port."""
+        if _origin(str(prepared_request.url)) != self._origin:
+            for name in [name for name in prepared_request.headers if _is_credential(name)]:
+                del prepared_request.headers[name]
+
+
+def _is_credential(header: str) -> bool:
+    return header.lower() in ("authorization", "cookie") or header.lower().startswith("x-jwt-assertion")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def _prepare(request: Request) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(request.method)
+    prepared.prepare_headers(request.headers)
+    prepared.prepare_cookies({})
+    prepared.hooks = {"response": []}
+    prepared.url = request.url  # not prepare_url: it would normalise what is quoted
+    _attach_body(prepared, request.body)
+    return request.auth(prepared) if request.auth else prepared
+
+
+def _attach_body(prepared: requests.PreparedRequest, body: Any) -> None:
+    prepared.body = body
+    if isinstance(body, MultipartBody) and not body.is_measurable:
+        prepared.headers["Transfer-Encoding"] = "chunked"
+    elif body is not None or prepared.method in ("POST", "PUT", "PATCH"):
+        prepared.headers["Content-Length"] = str(len(body or b""))
+
+
+def _rewind(request: Request) -> None:
+    if isinstance(request.body, MultipartBody):
+        request.body.rewind()
+
+
+def _read_bounded(response: requests.Response) -> None:
+    """Read an error page, but no more of it than anybody would want to see."""
+    kept = bytearray()
+    for chunk in _chunks(response):
+        kept += chunk
+        if len(kept) >= LONGEST_ERROR_BODY:
+            response.close()
+            break
+    response._content = bytes(kept[:LONGEST_ERROR_BODY])
+    response._content_consumed = True  # type: ignore[attr-defined]
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from response.iter_content(1 << 16)
+    except requests.exceptions.RequestException:
+        return  # the status is known: a broken error page is still that error
+
+
+def _backoff_s(attempt: int) -> float:
+    return random.uniform(0.5, 1.0) * min(0.3 * 2**attempt, LONGEST_WAIT_S)
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    """Return what ``Retry-After`` asks for, given in seconds or as a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def _is_final(error: requests.exceptions.RequestException) -> bool:
+    """Tell whether trying again is of no use: a certificate will not change its mind."""
+    return isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
+
+
+def _explained(error: Any, request: Request, attempts: int) -> Exception:
+    """Return an exception of the same class whose text says what was tried and what may be wrong."""
+    tried = f", {attempts} attempts" if attempts > 1 else ""
+    text = f"{request.operation}: no answer from {redact(request.url)} ({_reason(error)}{tried}). {_hint(error, request)}"
+    return type(error)(text.rstrip(), request=None, response=error.response)  # type: ignore[no-any-return]
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason a library gives, without the object that gives it."""
+    cause: Any = error
+    while True:
+        inner = [item for item in (getattr(cause, "reason", None), *getattr(cause, "args", ())) if _is_error(item)]
+        if not inner:
+            return str(cause).rpartition("): ")[2]
+        cause = inner[0]
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, BaseException)
+
+
+def _hint(error: BaseException, request: Request) -> str:
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "The proxy refused: check proxies= or HTTPS_PROXY."
+    if isinstance(error, requests.exceptions.SSLError):
+        if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
+            return "The server does not speak TLS: should api_server begin with http:// ?"
+        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or verify=False for a test server."
+    if isinstance(error, requests.exceptions.Timeout):
+        return "It did not answer in time: pass timeout=SECONDS to wait longer."
+    if request.url.startswith("http://") and "closed connection" in str(error).lower():
+        return "Does the server expect https:// ?"
+    return "Is api_server right, and is the server up?"
+
+
+def _certificates(verify: bool | str | None) -> bool | str:
+    if verify is None or verify == "":
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    if isinstance(verify, (str, os.PathLike)):
+        verify = os.fspath(verify)
+        if not os.access(verify, os.R_OK):
+            raise AgaveError(f"verify={verify!r}: there is no certificate file or folder that can be read.")
+    return verify

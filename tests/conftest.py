@@ -1,0 +1,33 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from agavepy.agave import Agave
+
+from .recording import Recorder, recording
+
+SETTINGS = ("AGAVEPY_RESOURCES", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture
+def ag(recorder: Recorder) -> Iterator[Agave]:
+    """A client of the recorder."""
+    client = Agave(api_server=recorder.url, token="the-token", username="nryan", password="pa:ss")
+    yield client
+    client.close()
