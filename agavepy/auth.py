@@ -64,10 +64,14 @@ def password_grant(
     client = LegacyApplicationClient(client_id=api_key)
     form = client.prepare_request_body(username=username, password=password, scope=SCOPE)
     response = post(url, {"Content-Type": "application/x-www-form-urlencoded"}, form, basic(api_key, api_secret))
+    nonsense = AgaveError(f"{url} answered {response.status_code} with something that is not a token.")
     try:
-        return dict(client.parse_request_body_response(response.text))
+        info = dict(client.parse_request_body_response(response.text))
     except (OAuth2Error, ValueError) as error:
-        raise AgaveError(f"{url} answered {response.status_code} with something that is not a token.") from error
+        raise nonsense from error
+    if not info["access_token"]:
+        raise nonsense
+    return info
 
 
 def _token_url(api_server: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 
@@ -39,8 +39,10 @@ class MultipartBody:
         """Tell whether the size is known beforehand; if not, the body goes out in chunks."""
         return self._length is not None
 
-    def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes of the body, empty at its end."""
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to ``size`` bytes of the body, or all that is left; empty at its end."""
+        if size is None or size < 0:
+            return b"".join(self)
         while self._parts:
             data = self._parts[0].read(size)
             if data:
@@ -48,7 +50,7 @@ class MultipartBody:
             self._parts.pop(0)
         return b""
 
-    def __iter__(self) -> Iterable[bytes]:
+    def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(1 << 16), b"")
 
     def rewind(self) -> None:

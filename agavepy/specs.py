@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -209,10 +210,17 @@ class Document:
             from swagger_spec_validator.validator20 import validate_spec
 
             try:
-                validate_spec(self.raw)
+                validate_spec(copy.deepcopy(self.raw))  # it writes into what it reads
             except SwaggerValidationError as error:
-                reason = str(error).strip().splitlines()[0]
-                raise SpecError(f"{self.source} is not a valid Swagger 2.0 document: {reason}") from error
+                raise SpecError(f"{self.source} is not a valid Swagger 2.0 document: {_reason(error)}") from error
+
+
+def _reason(error: Any) -> str:
+    """Return what a validation error says, in one line, with the place in the document where it knows it."""
+    cause = error.args[-1]
+    place = "/".join(map(str, getattr(cause, "absolute_path", ())))
+    text = str(getattr(cause, "message", cause)).strip().splitlines()[0]
+    return f"at {place}: {text}" if place else text
 
 
 def _parameter(raw: Mapping[str, Any]) -> Parameter:
@@ -417,9 +425,9 @@ def _bravado_spec(raw: Mapping[str, Any], source: str) -> Spec:
     from bravado_core.spec import Spec
 
     config = {"use_models": False, "validate_swagger_spec": False, "formats": list(_unknown_formats(raw))}
-    origin = f"file://{os.path.abspath(source)}" if os.path.exists(source) else None
+    origin = f"file://{os.path.abspath(source)}"  # what a relative $ref starts from; needed even where there is none
     with _quietly():
-        return Spec.from_dict(dict(raw), origin_url=origin, config=config)
+        return Spec.from_dict(copy.deepcopy(dict(raw)), origin_url=origin, config=config)
 
 
 def _unknown_formats(raw: Any) -> Iterator[Any]:
