@@ -168,7 +168,9 @@ class Agave(Client):
 
     def _basic_auth(self, operation: OperationSpec) -> auth.Auth:
         if not self.username or not self.password:
-            raise AgaveError(f"{operation.name} asks for a name and a password: pass username=… and password=… to Agave().")
+            raise AgaveError(
+                f"{operation.name} asks for a name and a password: pass username=… and password=… to Agave()."
+            )
         return auth.basic(self.username, self.password)
 
     # Tokens

@@ -23,7 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 _said: set[tuple[str, str]] = set()  # (operation, departure), once a process
 
 
-def encode(value: Any) -> tuple[Any, str]:
+def encode(value: Any) -> tuple[bytes, str]:
     """Return a body and its content type: text and bytes as given, anything else as JSON (dates in ISO 8601)."""
     if isinstance(value, str):
         return value.encode(), JSON
@@ -38,7 +38,9 @@ def encode_form(given: list[tuple[Parameter, Any]]) -> tuple[Any, str]:
 
     :raises TypeError: the file is text, or has no name and none is given as ``fileName``.
     """
-    fields = [(parameter.name, _field(parameter, value)) for parameter, value in given if not _is_file(parameter, value)]
+    fields = [
+        (parameter.name, _field(parameter, value)) for parameter, value in given if not _is_file(parameter, value)
+    ]
     files = [(parameter.name, value) for parameter, value in given if _is_file(parameter, value)]
     if not files:
         import urllib.parse

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import requests
 
     from .shapes import Drift, Shape
-    from .transport import Auth, Request, Transport
+    from .transport import Auth, Request
 
 log = logging.getLogger("agavepy")
 
@@ -97,7 +97,9 @@ class Service:
         document = self._document()
         if name not in document:
             known = ", ".join(document)
-            raise UnknownName(f"Service {self._name!r} has no operation {name!r}.{nearest(name, document)} Operations: {known}.")
+            raise UnknownName(
+                f"Service {self._name!r} has no operation {name!r}.{nearest(name, document)} Operations: {known}."
+            )
         operation: Operation = vars(self).setdefault(name, Operation(self._client, document, name))
         return operation
 
@@ -136,7 +138,7 @@ class Operation:
         return f"<operation {self.spec.name}{self.__signature__}>"
 
     @property
-    def __doc__(self) -> str:  # type: ignore[override] - made when somebody asks for it
+    def __doc__(self) -> str:  # type: ignore[override]  # made when somebody asks for it
         from .signatures import doc
 
         return doc(self.spec)
@@ -303,7 +305,11 @@ class Call:
         return data
 
     def _form_body(self, headers: dict[str, str]) -> Any:
-        given = [(parameter, self._values[parameter.name]) for parameter in self._at("formData") if parameter.name in self._values]
+        given = [
+            (parameter, self._values[parameter.name])
+            for parameter in self._at("formData")
+            if parameter.name in self._values
+        ]
         if not given:
             return None
         body, headers["Content-Type"] = bodies.encode_form(given)

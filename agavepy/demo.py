@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 import time
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from .agave import Agave
 from .errors import AgaveError
@@ -63,7 +61,9 @@ def run(file: str | None = None) -> None:
         ag = tenant.client()
         counted = count_by_job(ag, path, home=tenant.username)
     if counted != expected:
-        raise AgaveError(f"the job counted {counted[0]} lines and {counted[1]} words, this side {expected[0]} and {expected[1]}.")
+        raise AgaveError(
+            f"the job counted {counted[0]} lines and {counted[1]} words, this side {expected[0]} and {expected[1]}."
+        )
     print(f"\n{path.name}: {counted[0]} lines, {counted[1]} words; counted here too, with the same result.")
     print("\nThe Python that did it:\n")
     print(inspect.getsource(count_by_job))
@@ -77,10 +77,14 @@ def count_by_job(ag: Agave, path: Path, *, home: str) -> tuple[int, int]:
     ag.files.importData(systemId=system, filePath=folder, fileToUpload=WRAPPER, fileName="wrapper.sh")
 
     app = ag.apps.add(body={**APP, "deploymentPath": folder})
-    job = ag.jobs.submit(body={
-        "name": "count", "appId": app.id, "archive": True,
-        "inputs": {"query": f"agave://{system}/{folder}/input.txt"},
-    })
+    job = ag.jobs.submit(
+        body={
+            "name": "count",
+            "appId": app.id,
+            "archive": True,
+            "inputs": {"query": f"agave://{system}/{folder}/input.txt"},
+        }
+    )
     follow(ag, job.id)
     output = ag.jobs.downloadOutput(jobId=job.id, filePath="counts.txt")
     lines, words = output.text.split()

@@ -1,9 +1,9 @@
 """Every error of agavepy has one root::
 
     AgavepyError                        catch this to catch them all
-    ├── AgaveError                      we were used wrongly: a bad argument, no session, a specification that is no good
+    ├── AgaveError                      used wrongly: a bad argument, no session, a document that is no good
     │   ├── SpecError                   a Swagger document cannot be read or is not valid
-    │   ├── UnsafePath                  a path has a segment "." or "..", or would name another target (also a ValueError)
+    │   ├── UnsafePath                  a path would name another target (also a ValueError)
     │   ├── BodyError                   validate_bodies="error": the body departs from its model (also a ValueError)
     │   └── UnknownName                 no such service or operation (also an AttributeError)
     ├── AgaveException                  the gateway refused the call: ``args[0]`` is the body it sent

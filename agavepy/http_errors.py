@@ -23,7 +23,7 @@ class AgaveHTTPError(AgavepyError, requests.exceptions.HTTPError):
     """
 
     def __init__(self, *args: Any, response: requests.Response, operation: str = "", message: str = "") -> None:
-        super().__init__(*args, response=response, request=response.request)
+        requests.exceptions.HTTPError.__init__(self, *args, response=response, request=response.request)
         self.status_code = response.status_code
         self.operation = operation
         self.message = message
@@ -91,7 +91,14 @@ def _shorten(text: str) -> str:
 
 
 def _again(
-    kind: type[AgaveHTTPError], args: Any, status: int, reason: str, url: str, content: bytes, operation: str, message: str
+    kind: type[AgaveHTTPError],
+    args: Any,
+    status: int,
+    reason: str,
+    url: str,
+    content: bytes,
+    operation: str,
+    message: str,
 ) -> AgaveHTTPError:
     response = requests.Response()
     response.status_code, response.reason, response.url = status, reason, url

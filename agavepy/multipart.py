@@ -23,7 +23,9 @@ class MultipartBody:
         self._start = _position(self._file)
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        self._head = b"".join(_field(boundary, key, text) for key, text in fields) + _file_head(boundary, name, file_name)
+        self._head = b"".join(_field(boundary, key, text) for key, text in fields) + _file_head(
+            boundary, name, file_name
+        )
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._length = _remaining(self._file)
         self.rewind()

@@ -124,6 +124,7 @@ def parse_date(text: str) -> datetime.datetime | None:
     """Return an ISO 8601 date and time as an aware datetime (UTC where it names no zone), or None."""
     if len(text) < 16:  # a date without a time
         return None
+    moment: datetime.datetime | None
     try:
         moment = datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "Zz" else text)
     except ValueError:
@@ -138,6 +139,7 @@ def _parse_unusual(text: str) -> datetime.datetime | None:
     from dateutil.parser import isoparse
 
     try:
-        return isoparse(text)
+        moment: datetime.datetime = isoparse(text)
     except (ValueError, OverflowError):
         return None
+    return moment

@@ -175,7 +175,7 @@ class Document:
         properties = self.properties(schema)
         if "result" in properties:
             return self.resolve(properties["result"])
-        return {} if _ENVELOPE <= properties.keys() else schema
+        return {} if properties.keys() >= _ENVELOPE else schema
 
     def properties(self, schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         """Return the properties of an object schema, those of ``allOf`` included."""
@@ -201,7 +201,7 @@ class Document:
                 node = node[step.replace("~1", "/").replace("~0", "~")]
             except (KeyError, TypeError):
                 raise SpecError(f"{self.source}: $ref {reference!r} points at nothing.") from None
-        return node  # type: ignore[no-any-return]
+        return node
 
     def _validate(self) -> None:
         import_bravado_core()
@@ -210,7 +210,7 @@ class Document:
             from swagger_spec_validator.validator20 import validate_spec
 
             try:
-                validate_spec(copy.deepcopy(self.raw))  # it writes into what it reads
+                validate_spec(copy.deepcopy(dict(self.raw)))  # it writes into what it reads
             except SwaggerValidationError as error:
                 raise SpecError(f"{self.source} is not a valid Swagger 2.0 document: {_reason(error)}") from error
 
@@ -290,7 +290,9 @@ def _in_folder(folder: str | os.PathLike[str], *, named_by: str, trusted: bool =
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise SpecError(f"{named_by} names a folder that cannot be read: {os.fspath(folder)!r} ({error.strerror}).") from error
+        raise SpecError(
+            f"{named_by} names a folder that cannot be read: {os.fspath(folder)!r} ({error.strerror})."
+        ) from error
     split = ((name, *os.path.splitext(name)) for name in names)
     return {
         stem: _in_file(stem, os.path.join(folder, name), trusted=trusted)
@@ -310,7 +312,9 @@ def _in_file(service: str, path: str, *, trusted: bool) -> Callable[[], Document
         except OSError as error:
             raise SpecError(f"{path} cannot be read: {error.strerror}.") from error
         key = (service, path, state.st_mtime_ns, state.st_size)
-        return _documents.get(key) or _shared(key, lambda: Document(service, _parse(path), source=path, trusted=trusted))
+        return _documents.get(key) or _shared(
+            key, lambda: Document(service, _parse(path), source=path, trusted=trusted)
+        )
 
     return document
 

@@ -32,7 +32,9 @@ def figures() -> Iterator[Figure]:
         yield Figure("import + client + first call / the same with requests", imports.first_call(canned), 2.0)
         yield Figure("one-record call / requests", calls.one_record(canned), 1.15)
         for count in (250, 10_000):
-            yield Figure(f"list of {count:,} records with attribute access / requests", calls.listing(canned, count), 1.5)
+            yield Figure(
+                f"list of {count:,} records with attribute access / requests", calls.listing(canned, count), 1.5
+            )
     each_ms, growth_mb = clients.more_clients()
     yield Figure("1,000 more clients: each", each_ms, 0.2, " ms")
     yield Figure("1,000 more clients: growth of the process", growth_mb, 1.0, " MB")

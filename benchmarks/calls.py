@@ -30,6 +30,7 @@ def _get(session: requests.Session, server: Canned, path: str) -> Any:
 def one_record(server: Canned) -> float:
     """Return the time of ``systems.get`` over that of the same GET."""
     ag, session = _clients(server)
+
     def ours() -> str:
         return ag.systems.get(systemId="nryan.storage").name
 

@@ -48,7 +48,9 @@ def errors_at_first_use(*, threads: int = 8, rounds: int = COUNT) -> int:
 
 
 def _errors_of_one_round(number: int, threads: int) -> int:
-    ag = Agave(api_server="http://127.0.0.1:9", token="t", resources={"things": _document(number)}, validate_bodies="error")
+    ag = Agave(
+        api_server="http://127.0.0.1:9", token="t", resources={"things": _document(number)}, validate_bodies="error"
+    )
     barrier, errors = threading.Barrier(threads), []
 
     def use() -> None:

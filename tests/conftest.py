@@ -10,7 +10,15 @@ from agavepy.agave import Agave
 
 from .recording import Recorder, recording
 
-SETTINGS = ("AGAVEPY_RESOURCES", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+SETTINGS = (
+    "AGAVEPY_RESOURCES",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -25,12 +25,18 @@ def test_it_is_reached_from_the_package_too() -> None:
     assert agavepy.AgaveError is AgaveError
     assert {"Agave", "agave"} <= set(dir(agavepy))
     with pytest.raises(AttributeError, match="nothing"):
-        agavepy.nothing  # noqa: B018
+        agavepy.nothing
 
 
 def test_arguments_become_the_attributes_programs_read() -> None:
     ag = Agave(api_server="https://x/", token="t", tenant_id="sd2e", client_name="c", verify=False, expires_at="soon")
-    assert (ag.api_server, ag._token, ag.tenant_id, ag.client_name, ag.verify) == ("https://x/", "t", "sd2e", "c", False)
+    assert (ag.api_server, ag._token, ag.tenant_id, ag.client_name, ag.verify) == (
+        "https://x/",
+        "t",
+        "sd2e",
+        "c",
+        False,
+    )
     assert ag.token == "t"
 
 
@@ -48,10 +54,13 @@ def test_the_slash_at_the_end_of_the_address_does_not_matter(recorder: Recorder)
     assert recorder.last.target == "/systems/v2/"
 
 
-@pytest.mark.parametrize(("keywords", "hint"), [
-    ({"token_callback": 5}, "token_callback must be callable"),
-    ({"jwt": "j"}, "jwt needs jwt_header_name"),
-])
+@pytest.mark.parametrize(
+    ("keywords", "hint"),
+    [
+        ({"token_callback": 5}, "token_callback must be callable"),
+        ({"jwt": "j"}, "jwt needs jwt_header_name"),
+    ],
+)
 def test_arguments_that_cannot_work_are_refused(keywords: Any, hint: str) -> None:
     with pytest.raises(AgaveError, match=hint):
         Agave(**keywords)

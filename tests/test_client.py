@@ -31,7 +31,9 @@ def test_a_misspelt_operation_suggests_the_right_one(ag: Agave) -> None:
 
 
 def test_a_misspelt_keyword_names_operation_value_and_the_right_one(ag: Agave, recorder: Recorder) -> None:
-    with pytest.raises(TypeError, match=r"jobs\.get has no parameter 'jobID' \(called with jobID='7'\)\. Did you mean 'jobId'"):
+    with pytest.raises(
+        TypeError, match=r"jobs\.get has no parameter 'jobID' \(called with jobID='7'\)\. Did you mean 'jobId'"
+    ):
         ag.jobs.get(jobID="7")
     assert not recorder.received
 
@@ -104,7 +106,9 @@ def test_a_header_of_the_caller_wins_whatever_its_case(ag: Agave, recorder: Reco
 
 
 def test_dates_of_a_record_can_be_sent_back(ag: Agave, recorder: Recorder) -> None:
-    ag.meta.addMetadata(body={"name": "x", "value": {"when": datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)}})
+    ag.meta.addMetadata(
+        body={"name": "x", "value": {"when": datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)}}
+    )
     assert json.loads(recorder.last.body)["value"]["when"] == "2020-01-02T00:00:00+00:00"
 
 
@@ -156,13 +160,16 @@ def test_the_result_comes_out_of_its_envelope(ag: Agave, recorder: Recorder) -> 
     assert ag.systems.list()[0]._links.self.href == "x"
 
 
-@pytest.mark.parametrize(("body", "expected"), [
-    (b'{"status": "success", "message": null, "version": "1"}', None),
-    (b'{"status": "success", "result": null}', None),
-    (b'{"status": "success", "result": "text"}', "text"),
-    (b'[{"id": "naked"}]', [{"id": "naked"}]),
-    (b"", None),
-])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"status": "success", "message": null, "version": "1"}', None),
+        (b'{"status": "success", "result": null}', None),
+        (b'{"status": "success", "result": "text"}', "text"),
+        (b'[{"id": "naked"}]', [{"id": "naked"}]),
+        (b"", None),
+    ],
+)
 def test_every_form_of_an_answer_is_understood(ag: Agave, recorder: Recorder, body: bytes, expected: Any) -> None:
     recorder.always = Answer(body=body)
     assert ag.systems.get(systemId="x") == expected
@@ -233,7 +240,9 @@ def test_an_upload_is_multipart_with_its_name(ag: Agave, recorder: Recorder, tmp
 
 
 def test_a_file_name_is_sent_beside_the_file(ag: Agave, recorder: Recorder) -> None:
-    ag.files.importData(systemId="s", filePath="dir", fileToUpload=b"abc", fileName="n.txt", notifications=[{"event": "*"}])
+    ag.files.importData(
+        systemId="s", filePath="dir", fileToUpload=b"abc", fileName="n.txt", notifications=[{"event": "*"}]
+    )
     assert b'name="fileName"\r\n\r\nn.txt\r\n' in recorder.last.body
     assert b'name="notifications"\r\n\r\n[{"event": "*"}]\r\n' in recorder.last.body
 
@@ -246,14 +255,19 @@ def test_an_upload_without_any_name_is_refused_with_the_way_out(ag: Agave) -> No
 def test_an_import_by_url_is_a_form(ag: Agave, recorder: Recorder) -> None:
     ag.files.importData(systemId="s", filePath="dir", urlToIngest="agave://o/x y", fileName="n")
     assert recorder.last.headers["content-type"] == "application/x-www-form-urlencoded"
-    assert recorder.last.body == b"fileName=n&urlToIngest=agave%3A%2F%2Fo%2Fx+y" or b"urlToIngest=agave" in recorder.last.body
+    assert (
+        recorder.last.body == b"fileName=n&urlToIngest=agave%3A%2F%2Fo%2Fx+y"
+        or b"urlToIngest=agave" in recorder.last.body
+    )
 
 
 # Paths
 
 
 @pytest.mark.parametrize("path", ["../x", "a/./b", "%2e%2e/x"])
-def test_paths_that_name_another_target_are_refused_before_anything_is_sent(ag: Agave, recorder: Recorder, path: str) -> None:
+def test_paths_that_name_another_target_are_refused_before_anything_is_sent(
+    ag: Agave, recorder: Recorder, path: str
+) -> None:
     with pytest.raises(UnsafePath, match=r"files\.delete: filePath="):
         ag.files.delete(systemId="s", filePath=path)
     assert not recorder.received
@@ -303,7 +317,8 @@ def test_threads_share_one_client(ag: Agave, recorder: Recorder) -> None:
     recorder.result({"id": "x"})
     results: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: results.extend(ag.systems.get(systemId="x").id for _ in range(10))) for _ in range(8)
+        threading.Thread(target=lambda: results.extend(ag.systems.get(systemId="x").id for _ in range(10)))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()

@@ -88,13 +88,19 @@ def test_a_call_is_signed_as_the_document_demands(ag: Agave, recorder: Recorder,
 
 
 @every_operation
-def test_an_unknown_keyword_is_refused_before_anything_is_sent(ag: Agave, recorder: Recorder, known: dict[str, Any]) -> None:
+def test_an_unknown_keyword_is_refused_before_anything_is_sent(
+    ag: Agave, recorder: Recorder, known: dict[str, Any]
+) -> None:
     with pytest.raises(TypeError, match=known["name"]):
         operation_of(ag, known)(no_such_thing=1)
     assert recorder.received == []
 
 
-@pytest.mark.parametrize("known", [k for k in OPERATIONS if "None" not in k["signature"].split(",")[0] and k["signature"]], ids=lambda k: k["name"])
+@pytest.mark.parametrize(
+    "known",
+    [k for k in OPERATIONS if "None" not in k["signature"].split(",")[0] and k["signature"]],
+    ids=lambda k: k["name"],
+)
 def test_none_for_a_required_parameter_is_refused_before_anything_is_sent(
     ag: Agave, recorder: Recorder, known: dict[str, Any]
 ) -> None:

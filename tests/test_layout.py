@@ -35,6 +35,7 @@ KNOWS_THE_CLIENT = {"server.py"}  # Sandbox.client(), inside the method
 
 MODULES = sorted(PACKAGE.glob("*.py"))
 
+
 def imported(path: Path) -> set[str]:
     """Return the modules of agavepy that a module names, relative to the package."""
     depth = len(path.relative_to(PACKAGE).parts)
@@ -61,7 +62,11 @@ def test_the_sandbox_does_not_know_the_client(path: Path) -> None:
 
 def test_the_client_knows_no_service_by_name() -> None:
     services = {path.stem for path in (PACKAGE.parent / "resources").glob("*.yaml")}
-    words = {node.value for node in ast.walk(ast.parse((PACKAGE / "client.py").read_text())) if isinstance(node, ast.Constant)}
+    words = {
+        node.value
+        for node in ast.walk(ast.parse((PACKAGE / "client.py").read_text()))
+        if isinstance(node, ast.Constant)
+    }
     assert not services & words
 
 
@@ -69,6 +74,7 @@ def test_importing_the_facade_imports_no_heavy_library() -> None:
     import subprocess
     import sys
 
-    code = "import sys, agavepy.agave; print([m for m in ('requests', 'yaml', 'bravado_core', 'jsonschema') if m in sys.modules])"
+    heavy = ("requests", "yaml", "bravado_core", "jsonschema")
+    code = f"import sys, agavepy.agave; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from agavepy.errors import UnsafePath
 from agavepy.paths import query_string, quote_path, quote_segment, redact
 
-names = st.text(st.characters(codec="utf-8", exclude_characters="/%"), min_size=1).filter(lambda name: name not in (".", ".."))
+names = st.text(st.characters(codec="utf-8", exclude_characters="/%"), min_size=1).filter(
+    lambda name: name not in (".", "..")
+)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,9 @@ def test_only_characters_that_need_no_quoting_are_left(text: str) -> None:
 
 
 def test_a_query_is_quoted_too() -> None:
-    assert query_string([("q", '{"a": "b&c"}'), ("id.like", "*x*")]) == "?q=%7B%22a%22%3A%20%22b%26c%22%7D&id.like=%2Ax%2A"
+    assert (
+        query_string([("q", '{"a": "b&c"}'), ("id.like", "*x*")]) == "?q=%7B%22a%22%3A%20%22b%26c%22%7D&id.like=%2Ax%2A"
+    )
     assert query_string([]) == ""
 
 

@@ -36,7 +36,9 @@ def test_attributes_are_set_and_deleted_like_items(record: AttrDict) -> None:
 
 
 @pytest.mark.parametrize("kind", [AttributeError, KeyError])
-def test_a_missing_field_is_both_errors_and_says_which_fields_there_are(record: AttrDict, kind: type[Exception]) -> None:
+def test_a_missing_field_is_both_errors_and_says_which_fields_there_are(
+    record: AttrDict, kind: type[Exception]
+) -> None:
     with pytest.raises(kind, match=r"no field 'nane'; fields: id, storage, items"):
         record.nane
     with pytest.raises(kind, match="no field 'nane'"):

@@ -129,7 +129,10 @@ def test_yaml_that_does_not_parse_names_file_and_line(folder: Path) -> None:
 
 def test_a_document_that_is_not_swagger_says_why(folder: Path) -> None:
     (folder / "bad.yaml").write_text(PETS.replace("in: path, required: true", "in: path"))
-    with pytest.raises(SpecError, match=r"bad\.yaml is not a valid Swagger 2\.0 document: at paths//pets/v2/\{petId\}/parameters/0: .*petId"):
+    with pytest.raises(
+        SpecError,
+        match=r"bad\.yaml is not a valid Swagger 2\.0 document: at paths//pets/v2/\{petId\}/parameters/0: .*petId",
+    ):
         Agave(resources=folder).bad.get
 
 
@@ -173,4 +176,6 @@ def test_bravado_core_builds_each_operation_of_a_bundled_document(service: str) 
     for path, item in document.raw["paths"].items():
         for verb in item.keys() & set(specs.VERBS):
             operation = Operation.from_spec(spec, path, verb, item[verb])
-            assert operation.params.keys() - {"Authorization"} == {parameter.name for parameter in document.operation(operation.operation_id).parameters}
+            assert operation.params.keys() - {"Authorization"} == {
+                parameter.name for parameter in document.operation(operation.operation_id).parameters
+            }

@@ -130,7 +130,9 @@ def test_the_request_log_tells_what_came_in(ag: Agave, tenant: Sandbox) -> None:
 
 
 def test_ranges_are_answered(ag: Agave, tenant: Sandbox) -> None:
-    ag.files.importData(systemId="sandbox-storage", filePath=tenant.username, fileToUpload=b"0123456789", fileName="digits")
+    ag.files.importData(
+        systemId="sandbox-storage", filePath=tenant.username, fileToUpload=b"0123456789", fileName="digits"
+    )
     path = f"{tenant.username}/digits"
     part = ag.files.download(systemId="sandbox-storage", filePath=path, headers={"Range": "bytes=2-4"})
     assert (part.status_code, part.content) == (206, b"234")

