@@ -1,0 +1,148 @@
+"""What goes back over HTTP: a short body in one piece, or a file in chunks with ranges."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import email.utils
+import os
+import re
+import stat
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, BinaryIO
+
+from .api import Download, NotFound
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass
+class Answer:
+    """A whole response."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
+        """Send it; without its body to a HEAD."""
+        headers = {"content-length": str(len(self.body)), **self.headers}
+        if self.body:
+            headers["content-type"] = self.media_type
+        await send(_start(self.status, headers))
+        await send({"type": "http.response.body", "body": b"" if head else self.body})
+
+
+@dataclasses.dataclass
+class FileAnswer:
+    """An open file, or one range of it. Whoever made it sends it or closes it."""
+
+    status: int
+    headers: Mapping[str, str]
+    file: BinaryIO
+    start: int
+    length: int
+
+    async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
+        """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
+        gone = asyncio.ensure_future(_disconnected(receive))  # nothing else tells that nobody listens any more
+        try:
+            await send(_start(self.status, self.headers))
+            left = 0 if head else self.length
+            while left and not gone.done():
+                chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
+                left -= len(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            self.file.close()
+
+    def _read(self, position: int, size: int) -> bytes:
+        chunk = os.pread(self.file.fileno(), size, position)
+        if not chunk:
+            # The length is promised already: breaking the connection is the only way left to say so.
+            raise OSError("The file became shorter while it was sent.")
+        return chunk
+
+
+def file_answer(download: Download, headers: Mapping[str, str], *, attachment: bool = False) -> Answer | FileAnswer:
+    """
+    Return the answer to a download, its Range and If-Range honoured; the file is open when this returns.
+
+    :param headers: of the request, names in lower case.
+    :raises NotFound: it vanished meanwhile.
+    """
+    file = _opened(download)
+    facts = os.fstat(file.fileno())
+    common = _headers_of(download, facts, attachment=attachment)
+    span = _span(headers, common, facts.st_size)
+    if span is None:
+        return FileAnswer(200, {**common, "content-length": str(facts.st_size)}, file, 0, facts.st_size)
+    start, end = span
+    if start >= end:
+        file.close()
+        return Answer(416, headers={"content-range": f"bytes */{facts.st_size}", "accept-ranges": "bytes"})
+    ranged = {"content-length": str(end - start), "content-range": f"bytes {start}-{end - 1}/{facts.st_size}"}
+    return FileAnswer(206, {**common, **ranged}, file, start, end - start)
+
+
+def _opened(download: Download) -> BinaryIO:
+    try:
+        # Without O_NONBLOCK a pipe that a job made would hold the thread for ever.
+        file = os.fdopen(os.open(download.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except FileNotFoundError:
+        raise NotFound("File/folder does not exist") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotFound("File/folder does not exist")
+    return file
+
+
+def _headers_of(download: Download, facts: os.stat_result, *, attachment: bool) -> dict[str, str]:
+    return {
+        "accept-ranges": "bytes",
+        "content-disposition": f"{'attachment' if attachment else 'inline'}; {_file_name(download.name)}",
+        "content-type": download.mime_type,
+        "etag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"',
+        "last-modified": email.utils.formatdate(facts.st_mtime, usegmt=True),
+    }
+
+
+def _file_name(name: str) -> str:
+    """Return the parameter(s) that carry a file name, RFC 6266: a plain form, and the exact one where it differs."""
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
+    exact = "" if plain == name else f"; filename*=UTF-8''{urllib.parse.quote(name, safe='', errors='surrogateescape')}"
+    return f'filename="{plain}"{exact}'
+
+
+def _span(headers: Mapping[str, str], validators: Mapping[str, str], size: int) -> tuple[int, int] | None:
+    """Return the half-open span wanted, None for the whole file; empty when it cannot be satisfied."""
+    condition = headers.get("if-range")
+    if condition and condition not in (validators["etag"], validators["last-modified"]):
+        return None  # the file is another one by now: RFC 9110 13.1.5 wants it whole
+    # Only the first of several ranges counts, as on the classic server.
+    found = re.match(r"bytes=\s*(\d*)-(\d*)\s*(?:,|$)", headers.get("range", ""))
+    if not found or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    end = min(int(last) + 1, size) if last else size
+    return None if last and int(last) < int(first) else (min(int(first), size), end)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": pairs}

@@ -1,0 +1,109 @@
+"""What passes between the HTTP front and the services: calls in, replies, listings and streams out, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """Who asks for what; the parameters of the YAML travel beside it as keywords."""
+
+    user: str
+    operation: str  # "files.list"
+    base_url: str  # "https://127.0.0.1:4567", for _links
+    query: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as sent, declared or not
+    admin: bool = False
+
+    def link(self, path: str) -> dict[str, str]:
+        """Return the HAL link of a path of this tenant, ``path`` without a leading slash."""
+        return {"href": f"{self.base_url}/{path}"}
+
+
+@dataclasses.dataclass
+class Reply:
+    """A result with what a plain document cannot say.
+
+    ``outcome`` is "ok", "created" or "accepted"; empty means the first success the YAML declares.
+    """
+
+    result: Any = NOTHING
+    outcome: str = ""
+    message: str | None = None
+
+
+@dataclasses.dataclass
+class Listing:
+    """The documents a list operation found; the front searches, pages and projects them.
+
+    ``documents`` are the caller's to see, in their final order. ``summary`` makes the element of a list,
+    ``full`` the whole object, which ``filter=`` asks for. ``search`` maps a search term, in lower case, to the
+    dotted path of its field in a document; None: this listing has no search.
+    """
+
+    documents: Iterable[dict[str, Any]]
+    summary: Callable[[dict[str, Any]], dict[str, Any]]
+    full: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    search: Mapping[str, str] | None = None
+
+
+@dataclasses.dataclass
+class Page:
+    """Elements a service has already paged by its own rule: the front only projects them."""
+
+    elements: list[dict[str, Any]]
+
+
+@dataclasses.dataclass
+class Upload:
+    """A file part that has arrived whole. The service moves ``path`` where it belongs."""
+
+    file_name: str
+    path: Path
+    size_bytes: int
+
+
+@dataclasses.dataclass
+class Download:
+    """A file to stream, with ranges."""
+
+    path: Path
+    name: str
+    mime_type: str
+
+
+class ApiError(Exception):
+    """A refusal; its class says why, its text is the message the caller reads."""
+
+
+class BadRequest(ApiError):
+    """The request cannot be understood or breaks a rule."""
+
+
+class Unauthorized(ApiError):
+    """Forbidden, said the old way: some Agave resources answer 401 with the envelope."""
+
+
+class Forbidden(ApiError):
+    """The caller may not do this."""
+
+
+class NotFound(ApiError):
+    """There is no such thing, or none the caller may know of."""
+
+
+class Unreachable(ApiError):
+    """A system behind the service cannot be reached or is not up."""
+
+
+class Unsupported(ApiError):
+    """The service does not do this."""
+
+
+class TooLarge(ApiError):
+    """The request is bigger than the tenant accepts."""

@@ -1,0 +1,210 @@
+"""The HTTP front: parse, identify, route, validate, call, envelope. A plain ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from . import arguments, bodies, envelope, gateway, search
+from .answers import Answer, FileAnswer, Receive, Send, file_answer
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
+from .bodies import Disconnected
+from .forms import Body
+from .oauth import TokenEndpoint
+from .request import Admitted, Request
+from .routing import Match, Routes, WrongVerb
+from .services import Service
+from .state import State
+
+WORKERS = 40  # threads that run handlers and touch the disk
+REQUESTS_KEPT = 10_000
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+logger = logging.getLogger("agavepy.sandbox")
+_T = TypeVar("_T")
+
+
+class App:
+    """Serves a :class:`~agavepy.sandbox.state.State`; ``requests`` notes what came in, oldest first."""
+
+    def __init__(self, state: State, routes: Routes, *, url: str) -> None:
+        self._state = state
+        self._routes = routes
+        self._url = url
+        self._oauth = TokenEndpoint(state.accounts)
+        self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
+        self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
+        self._noting = threading.Lock()
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """What came in, oldest first: method, path, status, operation, user, time."""
+        with self._noting:
+            return [dict(each) for each in self._requests]
+
+    def close(self) -> None:
+        """Wait for the handlers that run, and end their threads."""
+        self._workers.shutdown()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # no WebSockets here: the server refuses them
+        request = Request(scope, receive, time=self._state.clock.now())
+        with self._noting:
+            self._requests.append(request.noted)
+        try:
+            answer = await self._answer(request)
+        except Disconnected:
+            return
+        request.noted["status"] = answer.status
+        await answer.send(send, receive, head=request.method == "HEAD", in_thread=self._in_thread)
+
+    async def _in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, functools.partial(function, *args))
+
+    async def _answer(self, request: Request) -> Answer | FileAnswer:
+        """Return the answer, whatever happens; a body nobody wanted is read to its end first."""
+        try:
+            return await self._served(request)
+        except gateway.Refused as refused:
+            answer = refused.answer
+        except ApiError as error:
+            answer = envelope.refusal(error, result=NOTHING, query=request.query)
+        except Disconnected:
+            raise
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.raw_path)
+            answer = envelope.failure(query=request.query)
+        await self._drain(request)
+        return answer
+
+    async def _drain(self, request: Request) -> None:
+        if request.is_body_on_its_way:
+            await bodies.drain(request.receive)
+
+    async def _served(self, request: Request) -> Answer | FileAnswer:
+        if request.path.rstrip("/") in ("token", "revoke"):
+            return await self._in_oauth(request)
+        if request.body_read:
+            return await self._in_thread(self._admit_and_call, request)
+        admitted = await self._in_thread(self._admit, request)
+        if not arguments.takes_body(admitted.match.operation, admitted.method):
+            await self._drain(request)
+            return await self._in_thread(self._call, admitted, Body())
+        async with self._received(request) as body:
+            return await self._in_thread(self._call, admitted, body)
+
+    def _received(self, request: Request) -> contextlib.AbstractAsyncContextManager[Body]:
+        new_path = self._state.disk.new_incoming
+        return bodies.received(request.receive, request.headers, new_path=new_path, in_thread=self._in_thread)
+
+    async def _in_oauth(self, request: Request) -> Answer:
+        endpoint = self._oauth.token if request.path.startswith("token") else self._oauth.revoke
+        request.noted["operation"] = request.path.rstrip("/")
+        async with self._received(request) as body:
+            fields = body.document if isinstance(body.document, dict) else body.fields
+            form = {name: value for name, value in fields.items() if isinstance(value, str)}
+            return await self._in_thread(endpoint, request.method, request.headers, form)
+
+    # In worker threads
+
+    def _admit_and_call(self, request: Request) -> Answer | FileAnswer:
+        return self._call(self._admit(request), Body())
+
+    def _admit(self, request: Request) -> Admitted:
+        """Find the operation and who asks; whoever may not gets the gateway's fault before anything else."""
+        try:
+            found = self._found(request)
+        except BadRequest:
+            self._identified(request, None)
+            raise
+        if isinstance(found, Match):
+            request.noted["operation"] = found.operation.name
+        user = self._identified(request, found)
+        request.noted["user"] = user or None
+        if not isinstance(found, Match):
+            raise gateway.Refused(gateway.no_resource(found, request.method, request.path))
+        return Admitted(request, found, *self._handler(found.operation.name), user, {**found.terms, **request.query})
+
+    def _handler(self, operation: str) -> tuple[Service, Callable[..., Any]]:
+        """Return the service and its method for an operation.
+
+        :raises Unsupported: the sandbox has none.
+        """
+        service_name, _, name = operation.partition(".")
+        service = self._state.services.get(service_name)
+        if service is None or not callable(getattr(type(service), name, None)):
+            raise Unsupported(f"{operation} is not served by this sandbox")
+        return service, getattr(service, name)
+
+    def _found(self, request: Request) -> Match | WrongVerb | None:
+        return self._routes.find(request.method, request.raw_path, content_type=request.headers.get("content-type", ""))
+
+    def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
+        """Return the user; empty for an open operation."""
+        security = found.operation.security if isinstance(found, Match) else "bearer"
+        if security == "open":
+            return ""
+        if security == "bearer":
+            return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
+        try:
+            return gateway.basic_user(self._state.accounts, request.authorization)
+        except ApiError as error:
+            raise gateway.Refused(envelope.refusal(error, result={}, query=request.query)) from None
+
+    def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
+        try:
+            values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
+            return self._outcome(admitted, admitted.method(self._call_of(admitted), **values))
+        except ApiError as error:
+            refusal = envelope.refusal(error, result=admitted.service.error_result, query=admitted.query)
+            raise gateway.Refused(refusal) from error
+
+    def _call_of(self, admitted: Admitted) -> Call:
+        return Call(
+            user=admitted.user,
+            operation=admitted.match.operation.name,
+            base_url=self._base_url(admitted.request),
+            query=admitted.query,
+            admin=bool(admitted.user) and self._state.accounts.is_admin(admitted.user),
+        )
+
+    def _base_url(self, request: Request) -> str:
+        """Return the address the caller used, if it is one of ours: links then stay on their host."""
+        host = request.headers.get("host", "")
+        scheme, _, own = self._url.partition("://")
+        name, _, port = host.rpartition(":")
+        same_port = port == own.rpartition(":")[2]
+        return f"{scheme}://{host}" if same_port and name in _LOOPBACK_NAMES else self._url
+
+    def _outcome(self, admitted: Admitted, value: Any) -> Answer | FileAnswer:
+        """Return the answer to what a method returned."""
+        query = admitted.query
+        if isinstance(value, Download):
+            return file_answer(value, admitted.request.headers, attachment=envelope.is_true(query.get("force")))
+        reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
+        declared = admitted.match.operation.success[0]
+        return envelope.success(
+            envelope.STATUS_OF_OUTCOME[reply.outcome] if reply.outcome else declared,
+            search.projected(self._elements(admitted, reply.result), query),
+            message=reply.message,
+            query=query,
+            keys=admitted.service.envelope_keys,
+        )
+
+    def _elements(self, admitted: Admitted, result: Any) -> Any:
+        if isinstance(result, Listing):
+            declared = [each["name"] for each in admitted.match.operation.located("query")]
+            return search.select(result, admitted.query, now=self._state.clock.now(), declared=declared)
+        if isinstance(result, Page):
+            return result.elements
+        reads = admitted.request.method in ("GET", "HEAD")
+        pages = isinstance(result, list) and reads and not arguments.pages_itself(admitted.method)
+        return search.page(result, admitted.query) if pages else result

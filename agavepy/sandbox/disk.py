@@ -1,0 +1,265 @@
+"""Where a system's files are on disk: every system, whatever its protocol, is a folder of the tenant's own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .api import BadRequest, NotFound
+
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+_LONGEST_NAME = 255  # bytes; the same on all common file systems
+_LONGEST_PATH = 4095  # bytes, of the whole place: PATH_MAX without its NUL
+
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_REFUSALS = (
+    *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EACCES, errno.EPERM),
+    *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
+)
+
+
+class Disk:
+    """The folders of all systems, below ``<root>/systems``; ``incoming`` holds files that are still arriving."""
+
+    def __init__(self, root: Path) -> None:
+        # Resolved once, so that a link in the root's own path does not look like one that leaves a system.
+        root = root.resolve()
+        self.systems = root / "systems"
+        self.incoming = root / "incoming"
+        for folder in (self.systems, self.incoming):
+            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for left_over in self.incoming.iterdir():
+            self.discard(left_over)  # a tenant that crashed was in the middle of it
+
+    # From API paths to places, and back
+
+    def root_of(self, system: dict[str, Any]) -> Path:
+        """Return the folder that stands for the system's rootDir."""
+        return self._folder(system).joinpath(*_segments(system["storage"].get("rootDir") or ""))
+
+    def home_of(self, system: dict[str, Any]) -> Path:
+        """Return the folder that stands for the system's homeDir."""
+        return self.root_of(system).joinpath(*_segments(system["storage"].get("homeDir") or ""))
+
+    def prepare(self, system: dict[str, Any]) -> None:
+        """Make the system's rootDir and homeDir; those that are there stay as they are."""
+        home = self.home_of(system)
+        _refuse_impossible(home)
+        self.make_folders(home)
+
+    def locate(self, system: dict[str, Any], path: str, *, follow: bool = True) -> Path:
+        """
+        Return the place an API path names; it need not exist.
+
+        :param path: decoded; relative to homeDir, with a leading slash relative to rootDir, empty for homeDir.
+        :param follow: False when the operation acts on a link itself (delete, move), not on what it points to.
+        :raises BadRequest: a NUL, or a name that no file of this file system can have.
+        :raises NotFound: the path leaves the system's folder, by ``..`` or through a link.
+        """
+        place = self.root_of(system).joinpath(*self._resolve(system, path))
+        _refuse_impossible(place)
+        self._refuse_escape(system, place if follow or place == self.root_of(system) else place.parent, path)
+        return place
+
+    def api_path(self, system: dict[str, Any], real: Path) -> str:
+        """Return the path of a place below rootDir: a leading slash, no trailing one; ``/`` for rootDir."""
+        return "/" + "/".join(real.relative_to(self.root_of(system)).parts)
+
+    def real(self, place: Path, *, follow: bool = True) -> Path:
+        """Return the place with its links resolved; with ``follow`` False a link in the last name stays."""
+        return Path(os.path.realpath(place)) if follow else Path(os.path.realpath(place.parent)) / place.name
+
+    def is_inside(self, system: dict[str, Any], place: Path) -> bool:
+        """Return whether the place, links followed, is in the system's folder."""
+        return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(self.root_of(system)))
+
+    def erase(self, system: dict[str, Any]) -> None:
+        """Remove every file of the system, above rootDir too."""
+        if self._folder(system).exists():
+            self.remove(self._folder(system))
+
+    def _folder(self, system: dict[str, Any]) -> Path:
+        return self.systems / str(system["id"])
+
+    def _resolve(self, system: dict[str, Any], path: str) -> list[str]:
+        home = "" if path.startswith("/") else system["storage"].get("homeDir") or ""
+        try:
+            return _segments(f"{home}/{path}")
+        except ValueError:
+            raise NotFound(f"No file {path!r} on system '{system['id']}': the path leaves its rootDir.") from None
+
+    def _refuse_escape(self, system: dict[str, Any], place: Path, path: str) -> None:
+        if not self.is_inside(system, place):
+            raise NotFound(f"No file {path!r} on system '{system['id']}': a link in it leaves its rootDir.")
+
+    # Writing
+
+    def new_incoming(self) -> Path:
+        """Return a fresh path on the systems' file system, so that a finished file moves into place at once."""
+        return self.incoming / secrets.token_hex(16)
+
+    def make_folders(self, folder: Path) -> list[Path]:
+        """
+        Make the folder and those above it that are missing; return the ones made, outermost first.
+
+        :raises BadRequest: a file is in the way.
+        """
+        missing = [folder, *folder.parents]
+        missing = missing[: next(number for number, place in enumerate(missing) if os.path.lexists(place))]
+        if not (folder.parents[len(missing) - 1] if missing else folder).is_dir():
+            raise BadRequest(f"'{folder.name}' cannot be a directory: a file is in its way.")
+        return [place for place in reversed(missing) if _make_folder(place)]
+
+    def place_file(self, arrived: Path, destination: Path) -> None:
+        """Move an arrived file into place, at once: whoever reads sees the old file or the whole new one."""
+        os.chmod(arrived, _FILE_MODE | (arrived.stat().st_mode & stat.S_IXUSR))
+        os.replace(self._on_this_file_system(arrived), destination)
+
+    def copy_file(self, source: Path, destination: Path) -> None:
+        """Copy one file's bytes and its owner's execute bit; the destination changes at once."""
+        arriving = self.new_incoming()
+        try:
+            shutil.copyfile(source, arriving)
+            os.chmod(arriving, _FILE_MODE | (source.stat().st_mode & stat.S_IXUSR))
+            os.replace(arriving, destination)
+        finally:
+            arriving.unlink(missing_ok=True)
+
+    def append_file(self, source: Path, destination: Path) -> None:
+        """Put the source's bytes behind the destination's; the destination changes at once."""
+        joined = self.new_incoming()
+        try:
+            shutil.copyfile(destination, joined)
+            with source.open("rb") as head, joined.open("ab") as tail:
+                shutil.copyfileobj(head, tail, 1 << 20)
+            self.place_file(joined, destination)
+        finally:
+            joined.unlink(missing_ok=True)
+
+    def copy_tree(self, source: Path, destination: Path) -> None:
+        """
+        Copy a file or a folder with all below it; folders merge, files are overwritten.
+
+        A link to a file inside the source becomes that file; any other link stays a link, so nothing outside is
+        read. Pipes, sockets and devices are left out: they have no content to copy.
+
+        :raises BadRequest: the destination lies in the source, or a file and a folder stand against each other.
+        """
+        source = Path(os.path.realpath(source))
+        if source in Path(os.path.realpath(destination)).parents:
+            raise BadRequest(f"'{source.name}' cannot be copied into itself.")
+        self._copy_entry(source, destination, top=source)
+
+    def _copy_entry(self, source: Path, destination: Path, *, top: Path) -> None:
+        if source.is_symlink():
+            self._copy_link(source, destination, top=top)
+        elif source.is_dir():
+            self.make_folders(destination)
+            for name in os.listdir(source):
+                self._copy_entry(source / name, destination / name, top=top)
+        elif source.is_file():
+            self.copy_file(source, destination)
+
+    def _copy_link(self, source: Path, destination: Path, *, top: Path) -> None:
+        target = Path(os.path.realpath(source))
+        if target.is_file() and target.is_relative_to(top):
+            self.copy_file(target, destination)
+            return
+        arriving = self.new_incoming()
+        os.symlink(os.readlink(source), arriving)
+        os.replace(arriving, destination)
+
+    def remove(self, place: Path) -> None:
+        """
+        Remove a file, a link (not what it points to) or a folder with all below it.
+
+        It is gone at once, by a rename; only then is it taken apart.
+
+        :raises FileNotFoundError: there is nothing.
+        """
+        gone = self.new_incoming()
+        if place.is_dir() and not place.is_symlink():
+            os.chmod(place, _FOLDER_MODE)  # a folder without write permission cannot change its parent
+        os.rename(place, gone)
+        self.discard(gone)
+
+    def discard(self, place: Path) -> None:
+        """Take apart what is in ``incoming``, also folders a job has locked."""
+        if not place.is_dir() or place.is_symlink():
+            place.unlink(missing_ok=True)
+            return
+        try:
+            shutil.rmtree(place)
+        except PermissionError:
+            _unlock_folders(place)
+            shutil.rmtree(place)
+
+    def _on_this_file_system(self, arrived: Path) -> Path:
+        if arrived.stat().st_dev == self.incoming.stat().st_dev:
+            return arrived
+        return Path(shutil.move(arrived, self.new_incoming()))
+
+
+def _segments(path: str) -> list[str]:
+    """Split a path into names, ``..`` resolved; ValueError when it leaves the top."""
+    names: list[str] = []
+    for name in path.split("/"):
+        if name == "..":
+            if not names:
+                raise ValueError(path)
+            names.pop()
+        elif name not in ("", "."):
+            names.append(name)
+    return names
+
+
+def _refuse_impossible(place: Path) -> None:
+    if "\0" in str(place):
+        raise BadRequest(f"The path {place.name!r} has a NUL character, which no file name can hold.")
+    try:
+        sizes = [len(os.fsencode(part)) for part in place.parts]
+    except UnicodeEncodeError:
+        raise BadRequest(f"The path {place.name!r} has a lone surrogate, which no file name can hold.") from None
+    if max(sizes) > _LONGEST_NAME:
+        raise BadRequest(f"A name in the path has {max(sizes)} bytes; at most {_LONGEST_NAME} are possible.")
+    if sum(sizes) + len(sizes) > _LONGEST_PATH:
+        raise BadRequest(f"The path '{place.name[:40]}…' is too long for the file system.")
+
+
+def _make_folder(place: Path) -> bool:
+    try:
+        place.mkdir(mode=_FOLDER_MODE)
+    except FileExistsError:
+        if not place.is_dir():
+            raise BadRequest(f"'{place.name}' cannot be a directory: a file is in its way.") from None
+        return False  # somebody made it meanwhile
+    return True
+
+
+def _unlock_folders(top: Path) -> None:
+    os.chmod(top, _FOLDER_MODE)
+    for folder, names, _ in os.walk(top):
+        for name in names:
+            if not os.path.islink(os.path.join(folder, name)):
+                os.chmod(os.path.join(folder, name), _FOLDER_MODE)
+
+
+@contextlib.contextmanager
+def clear_refusals(path: str) -> Iterator[None]:
+    """Tell the caller what the file system refuses; ``path`` is the API path the message names."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _MISSING:
+            raise NotFound(f"File/folder does not exist: {path}") from problem
+        if problem.errno in _REFUSALS:
+            raise BadRequest(f"The file system refuses {path}: {problem.strerror}.") from problem
+        raise

@@ -1,0 +1,16 @@
+"""The statuses a job goes through, PENDING to FINISHED, and which of them are the end."""
+
+from __future__ import annotations
+
+FINAL = ("FINISHED", "FAILED", "STOPPED", "KILLED")
+ON_THE_SYSTEM = ("QUEUED", "RUNNING", "PAUSED")  # there is, or was, a process
+AFTER_THE_RUN = ("CLEANING_UP", "ARCHIVING", "ARCHIVING_FINISHED", "ARCHIVING_FAILED")
+
+
+def is_final(status: str) -> bool:
+    """Return whether a job with this status is over."""
+    return status in FINAL
+
+
+class JobEnded(Exception):
+    """The job has reached a final status, by somebody else's doing: there is nothing left to do with it."""

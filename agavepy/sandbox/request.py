@@ -1,0 +1,65 @@
+"""One HTTP request on its way to a service."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import bodies
+from .answers import Receive
+from .routing import Match
+from .services import Service
+
+
+class Request:
+    """One request: its parts as the front needs them, and its line in the log of requests."""
+
+    def __init__(self, scope: Mapping[str, Any], receive: Receive, *, time: float) -> None:
+        self._receive = receive
+        self.method: str = scope["method"]
+        self.raw_path: str = scope["raw_path"].decode("latin-1")
+        self.path = self.raw_path.lstrip("/")
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        pairs = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.query: dict[str, str] = dict(pairs)
+        self.noted: dict[str, Any] = {
+            "method": self.method,
+            "path": self.raw_path,
+            "status": None,
+            "operation": None,
+            "user": None,
+            "time": time,
+        }
+        self.body_begun = False
+        self.body_read = not bodies.has_body(self.headers)
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next ASGI message, and keep count of how far the body is."""
+        self.body_begun = True
+        message = await self._receive()
+        self.body_read = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    @property
+    def is_body_on_its_way(self) -> bool:
+        """Whether the caller sends more: not if it waits for an answer to "Expect: 100-continue" first."""
+        return not self.body_read and (self.body_begun or "expect" not in self.headers)
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header; empty when there is none."""
+        return str(self.headers.get("authorization", ""))
+
+
+@dataclasses.dataclass(frozen=True)
+class Admitted:
+    """A request that has found its operation and may go on. ``query`` holds the search terms of the path too."""
+
+    request: Request
+    match: Match
+    service: Service
+    method: Callable[..., Any]
+    user: str
+    query: Mapping[str, str]

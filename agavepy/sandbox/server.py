@@ -1,0 +1,221 @@
+"""The tenant as a running server: started, asked about, stopped."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .. import specs
+from .app import App
+from .clock import Clock
+from .credentials import CredentialsFile
+from .http_server import HttpServer
+from .routing import Routes
+from .services import tenants
+from .state import DEFAULT_USER, State
+from .tls import certificate
+
+if TYPE_CHECKING:
+    from ..agave import Agave
+
+HOST = "127.0.0.1"  # loopback, and nothing else
+
+
+class Sandbox:
+    """
+    A tenant over HTTP on a loopback port, in a thread of this process.
+
+    >>> with Sandbox() as tenant:
+    ...     ag = tenant.client()
+    ...     ag.profiles.get().username
+    'sandbox'
+
+    :param root: folder of all the tenant keeps, made if need be; the same root gives the same tenant again. None: a
+        temporary folder, removed at the end.
+    :param port: 0 takes any free one.
+    :param tls: serve https, with a certificate signed by the CA in ``ca_file``.
+    :param token_ttl_s: seconds an access token lives.
+    :param users: name → password of users to have; the first is ``username``. None: ``sandbox``, with a generated
+        password.
+    :param clock: the tenant's time; a :class:`~agavepy.sandbox.ManualClock` for tests.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        *,
+        port: int = 0,
+        tls: bool = False,
+        token_ttl_s: int = 14400,
+        users: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._wanted_root, self._wanted_port, self._tls = root, port, tls
+        self._token_ttl_s, self._users, self._clock = token_ttl_s, dict(users or {}), clock
+        self.username = next(iter(self._users), DEFAULT_USER)
+        self._passwords = dict(self._users)  # that somebody chose, so that no file need keep them
+        self._running: _Running | None = None
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> Sandbox:
+        """
+        Start serving; return once requests are answered.
+
+        :raises OSError: the port is taken, or the root cannot be written.
+        :raises RootInUse: another tenant has the root.
+        """
+        if self._running is not None:
+            raise RuntimeError("The tenant is running already.")
+        self._running = _Running(
+            self._wanted_root,
+            port=self._wanted_port,
+            tls=self._tls,
+            token_ttl_s=self._token_ttl_s,
+            users=self._users,
+            clock=self._clock,
+        )
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, end jobs that run, remove a temporary root; nothing stays running."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    # Of a running tenant
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return self._live.url
+
+    @property
+    def ca_file(self) -> str | None:
+        """The CA certificate to trust; None without TLS."""
+        return str(self._live.ca_file) if self._live.ca_file else None
+
+    @property
+    def root(self) -> Path:
+        """The folder of all it keeps."""
+        return self._live.state.root
+
+    @property
+    def state(self) -> State:
+        """The tenant behind the server."""
+        return self._live.state
+
+    @property
+    def password(self) -> str:
+        """The password of ``username``."""
+        return self._passwords.get(self.username) or self._credentials.password_of(self.username) or ""
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The last 10,000 requests, oldest first: dicts with method, path, status, operation, user, time."""
+        return self._live.app.requests
+
+    def add_user(self, name: str, password: str) -> None:
+        """Add a user; one who exists gets the password."""
+        self._live.state.accounts.add_user(name, password)
+        self._credentials.forget_password(name)
+        self._passwords[name] = password
+
+    def run_until_idle(self, *, timeout_s: float = 60) -> None:
+        """Return when no import and no job is left to do.
+
+        :raises TimeoutError: not in time.
+        """
+        self._live.state.run_until_idle(timeout_s=timeout_s)
+
+    def api_client(self) -> tuple[str, str]:
+        """Return key and secret of an OAuth client of ``username``: their DefaultApplication."""
+        made = self._credentials.client_of(self.username)
+        return made.key, made.secret
+
+    def client(self) -> Agave:
+        """Return an Agave client that is logged in as ``username``."""
+        from ..agave import Agave
+
+        key, secret = self.api_client()
+        return Agave(
+            api_server=self.url,
+            username=self.username,
+            password=self.password,
+            api_key=key,
+            api_secret=secret,
+            verify=self.ca_file or True,
+        )
+
+    @property
+    def _credentials(self) -> CredentialsFile:
+        return self._live.state.credentials
+
+    @property
+    def _live(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("The tenant is not running: use 'with Sandbox() as tenant:' or call start().")
+        return self._running
+
+
+class _Running:
+    """All that exists while a tenant runs; made whole or not at all."""
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        *,
+        port: int,
+        tls: bool,
+        token_ttl_s: int,
+        users: dict[str, str],
+        clock: Clock | None,
+    ) -> None:
+        self._undo: list[Any] = []
+        try:
+            socket_ = self._listening(port)
+            folder = Path(root) if root is not None else self._temporary_folder()
+            self.state = State(folder, clock=clock, token_ttl_s=token_ttl_s, users=users)
+            self._undo.append(self.state.close)
+            self.ca_file, server_file = _certificate(self.state.root, tls=tls)
+            self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
+            self.app = App(self.state, Routes({**specs.load(), "tenants": tenants.DOCUMENT}), url=self.url)
+            self._undo.append(self.app.close)
+            server = HttpServer(self.app, server_file=server_file)
+            self._undo.append(server.stop)
+            server.start(socket_)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Undo what was done, the last first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _listening(self, port: int) -> socket.socket:
+        # The protocol is named so that asyncio recognises TCP and turns Nagle off: 40 ms an answer otherwise.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._undo.append(listening.close)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        return listening
+
+    def _temporary_folder(self) -> Path:
+        folder = tempfile.TemporaryDirectory(prefix="agavepy-sandbox-")
+        self._undo.append(folder.cleanup)
+        return Path(folder.name)
+
+
+def _certificate(root: Path, *, tls: bool) -> tuple[Path | None, Path | None]:
+    return certificate(root) if tls else (None, None)

@@ -1,0 +1,33 @@
+"""One class a service; one method an operationId, spelt as in the YAML.
+
+A method takes the :class:`~agavepy.sandbox.api.Call` and the operation's parameters as keywords. It returns a
+document, a list of documents, None (no payload), or one of the classes of :mod:`agavepy.sandbox.api`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..api import NOTHING
+
+if TYPE_CHECKING:
+    from ..state import State
+
+
+class Service:
+    """What every service is given."""
+
+    name = ""
+    envelope_keys: tuple[str, ...] = ("status", "message", "version", "result")  # in the order they are written
+    error_result: Any = NOTHING  # what an error's envelope holds in ``result``
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.store = state.store
+        self.clock = state.clock
+
+    def wait_idle(self, timeout_s: float) -> None:
+        """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""
+
+    def close(self) -> None:
+        """Give up what goes on behind the service's answers, and wait for its threads."""

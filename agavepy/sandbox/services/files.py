@@ -1,0 +1,424 @@
+"""Files and folders on storage systems: list, read, write, move, share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .. import imports, links, media
+from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
+from ..disk import clear_refusals
+from ..fields import truth
+from ..file_access import FileAccess, Target
+from ..file_changes import FileChanges, arrival, require_there
+from ..file_records import ALL, READ, WORDS, FileRecords, bits_of
+from ..search import bounds
+from ..transfers import Transfers
+from . import Service
+from .file_answers import RIGHTS, address, entry, event, logical_file, permission
+
+if TYPE_CHECKING:
+    from ..disk import Disk
+    from ..state import State
+
+_UNNAMED = "unknown"
+
+# Written out here, since in the class ``list`` is an operation.
+Names = list[str]
+History = list[dict[str, Any]]
+
+
+class Files(Service):
+    """The operations of resources/files.yaml; those on the default system are the others without a system."""
+
+    name = "files"
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._disk: Disk = state.disk
+        self._records = FileRecords(state.store, state.clock, state.disk.systems)
+        self._access = FileAccess(state, self._records)
+        self._changes = FileChanges(self._disk, state.store, self._access, self._records)
+        self._transfers = Transfers(state, self._access, self._changes, self._records)
+
+    # What the other services and the tenant ask
+
+    def permission_of(self, user: str, system: dict[str, Any], path: str) -> str:
+        """Return the user's permission word on a path: NONE, READ, … ALL; the path need not exist."""
+        return self._access.word(self._access.on(user, system, path))
+
+    def fetch(self, user: str, uri: str, destination_dir: Path, base_url: str) -> str:
+        """
+        Copy an input into a folder and return its name there.
+
+        :param uri: agave://, http, https, or a path on the user's default storage system.
+        :raises ApiError: it cannot be read.
+        """
+        source = self._transfers.read(uri, base_url=base_url)
+        name = self._transfers.name_of(user, source)
+        with clear_refusals(imports.without_password(uri)):
+            self._transfers.deliver(user, source, destination_dir / name)
+        return name
+
+    def check_readable(self, user: str, uri: str, base_url: str) -> None:
+        """:raises ApiError: the input is not there or not the user's to read; the web is not asked."""
+        self._transfers.check_readable(user, self._transfers.read(uri, base_url=base_url))
+
+    def erase_system(self, system: dict[str, Any]) -> None:
+        """Remove a system's files and all that is known of them."""
+        self._records.forget(self._disk.systems / system["id"])
+        self._disk.erase(system)
+
+    def wait_idle(self, timeout_s: float) -> None:
+        """Return when all imports are done; :raises TimeoutError: they are not in time."""
+        self._transfers.wait_idle(timeout_s)
+
+    def close(self) -> None:
+        """Give up the imports that are not done and wait for their threads."""
+        self._transfers.close()
+
+    # Listings
+
+    def list(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Page:
+        target = self._access.target(call.user, systemId, filePath)
+        shared = self._access.is_shared_home(target)
+        if not shared:
+            self._access.require(target, READ)
+        names = self._names(target, only_readable=shared)
+        limit, offset = bounds(call.query)
+        # The item itself comes first and counts as one, on the first page and against the limit.
+        return Page(list(self._entries(target, [None, *names][offset : offset + limit], call)))
+
+    def listOnDefaultSystem(self, call: Call, *, filePath: str = "") -> Page:
+        return self.list(call, filePath=filePath)
+
+    def _names(self, target: Target, *, only_readable: bool) -> Names:
+        """Return the names in a folder, sorted by their bytes; none for a file."""
+        require_there(target)
+        if not target.real.is_dir():
+            return []
+        with clear_refusals(target.path):
+            names = sorted(os.listdir(target.real), key=os.fsencode)
+        if not only_readable or self._access.rights(target) & READ:
+            return names
+        return [name for name in names if self._access.rights(self._access.child(target, name)) & READ]
+
+    def _entries(self, target: Target, names: Iterable[str | None], call: Call) -> Iterator[dict[str, Any]]:
+        below = self._access.rights_below(target)
+        for name in names:
+            if name is None:
+                yield self._entry_of_itself(target, call)
+            else:
+                yield from self._entry_of_child(target, name, below, call)
+
+    def _entry_of_itself(self, target: Target, call: Call) -> dict[str, Any]:
+        rights = self._access.rights(target) | (READ if self._access.is_shared_home(target) else 0)
+        with clear_refusals(target.path):
+            listed = entry(target, target.real.stat(), rights, call)
+        # The item asked for is tracked from now on, so that metadata can be associated with it.
+        record = self._records.touch(target.real, self._access.owner(target))
+        listed["_links"]["metadata"] = links.metadata(call, record["uuid"])
+        listed["_links"]["history"] = call.link(f"files/v2/history/system/{address(target)}")
+        return {**listed, "name": "."} if listed["type"] == "dir" else listed
+
+    def _entry_of_child(self, folder: Target, name: str, below: int, call: Call) -> Iterator[dict[str, Any]]:
+        path = f"{folder.path.rstrip('/')}/{name}"
+        child = dataclasses.replace(folder, path=path, real=folder.real / name)
+        try:
+            facts = child.real.lstat()
+        except FileNotFoundError:
+            return  # gone since the names were read
+        if stat.S_ISLNK(facts.st_mode):
+            child, facts = self._followed(child, facts)
+        yield entry(child, facts, self._access.entry_rights(child, below=below), call)
+
+    def _followed(self, link: Target, facts: os.stat_result) -> tuple[Target, os.stat_result]:
+        """Return what a link points to, or the link itself when that is not there or on another system."""
+        real = self._disk.real(link.real)
+        if not real.exists() or not self._disk.is_inside(link.system, real):
+            return link, facts
+        return dataclasses.replace(link, real=real), real.stat()
+
+    # Downloads
+
+    def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
+        target = self._access.target(call.user, systemId, filePath)
+        self._access.require(target, READ)
+        require_there(target)
+        if target.real.is_dir():
+            raise Unsupported("Directory downloads not supported")
+        if not target.real.is_file():
+            raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
+        return Download(target.real, target.name, media.type_of(target.name))
+
+    def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
+        return self.download(call, filePath=sourcefilePath)
+
+    # Uploads and imports
+
+    def importData(
+        self,
+        call: Call,
+        *,
+        systemId: str | None = None,
+        filePath: str = "",
+        fileToUpload: Upload | None = None,
+        urlToIngest: str | None = None,
+        fileName: str | None = None,
+        fileType: str | None = None,  # everything is raw
+        callbackURL: str | None = None,
+        notifications: Any = None,
+    ) -> Reply:
+        if callbackURL or notifications:
+            raise Unsupported("Notifications of file transfers are not served by this sandbox; leave them out.")
+        destination = functools.partial(self._destination, call.user, systemId, filePath, _file_name(fileName))
+        if fileToUpload is not None:
+            return self._keep_upload(destination(fileToUpload.file_name or _UNNAMED), fileToUpload, call)
+        if not isinstance(urlToIngest, str) or not urlToIngest.strip():
+            raise BadRequest("No valid URL specified: send the part 'fileToUpload', or a URL as 'urlToIngest'.")
+        source = self._transfers.read(urlToIngest.strip(), base_url=call.base_url)
+        self._transfers.check_readable(call.user, source)
+        target = destination(self._transfers.name_of(call.user, source))
+        record = self._transfers.begin(target, source, shown=imports.without_password(urlToIngest.strip()))
+        return Reply(logical_file(target, record, call), outcome="accepted")
+
+    def importToDefaultSystem(
+        self,
+        call: Call,
+        *,
+        sourcefilePath: str = "",
+        fileToUpload: Upload | None = None,
+        urlToIngest: str | None = None,
+        fileName: str | None = None,
+        fileType: str | None = None,
+        callbackURL: str | None = None,
+    ) -> Reply:
+        return self.importData(
+            call,
+            filePath=sourcefilePath,
+            fileToUpload=fileToUpload,
+            urlToIngest=urlToIngest,
+            fileName=fileName,
+            callbackURL=callbackURL,
+        )
+
+    def _destination(self, user: str, system_id: str | None, path: str, name: str | None, fallback: str) -> Target:
+        """Return where a file goes: into the folder the path names, or to the path when only its folder is there."""
+        target = self._access.target(user, system_id, path)
+        if target.real.is_dir():
+            target = self._access.child(target, name or fallback)
+            self._access.require_writable(target)
+            return target
+        self._access.require_writable(target)
+        if target.real.exists():
+            raise BadRequest(f"Destination path {target.path} is a file; it must be a directory.")
+        if name or path.endswith("/") or not target.real.parent.is_dir():
+            raise NotFound(f"Destination path {target.path} does not exist.")
+        return target
+
+    def _keep_upload(self, target: Target, upload: Upload, call: Call) -> Reply:
+        event = arrival(target)
+        with clear_refusals(target.path):
+            self._disk.place_file(upload.path, target.real)
+        # The caller is on this machine: the tenant answers on the loopback interface only.
+        source = f"http://127.0.0.1/{quote(os.fsencode(upload.file_name))}"
+        with self.store.transaction():
+            self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
+            record = self._changes.note(target, "STAGING_COMPLETED", "Upload completed")
+        return Reply(logical_file(target, record, call), outcome="accepted")
+
+    # Actions
+
+    def manage(self, call: Call, *, systemId: str | None = None, filePath: str = "", body: Any = None) -> Reply:
+        fields = body if isinstance(body, dict) else {}
+        actions: dict[str, Callable[[Target, str, Call], Reply]] = {
+            "mkdir": self._make_folder,
+            "rename": self._rename,
+            "move": self._move,
+            "copy": functools.partial(self._copy, append=bool(truth(fields.get("append", False)))),
+        }
+        action = fields.get("action")
+        if not isinstance(action, str) or not action.strip():
+            raise BadRequest("Please provide a file action to perform")
+        word = action.strip().lower()
+        if word not in actions:
+            raise Unsupported(f"Action {action} not supported")
+        path = _path_field(fields, word)
+        target = self._access.target(call.user, systemId, filePath, follow=word in ("mkdir", "copy"))
+        with clear_refusals(target.path):
+            return actions[word](target, path, call)
+
+    def manageOnDefaultSystem(self, call: Call, *, sourcefilePath: str = "", body: Any = None) -> Reply:
+        return self.manage(call, filePath=sourcefilePath, body=body)
+
+    def _make_folder(self, target: Target, path: str, call: Call) -> Reply:
+        folder = self._access.below(target, path)
+        made = self._changes.make_folders(
+            folder, lambda there: call.link(f"files/v2/media/system/{address(there)}")["href"]
+        )
+        record = self._records.touch(folder.real, self._access.owner(folder))
+        if made:
+            return Reply(logical_file(folder, record, call), outcome="created")
+        message = f"Directory {folder.path} already exists"
+        return Reply(logical_file(folder, record, call), outcome="ok", message=message)
+
+    def _rename(self, target: Target, path: str, call: Call) -> Reply:
+        renamed, record = self._changes.rename(target, _name(path, "path"))
+        return Reply(logical_file(renamed, record, call), outcome="ok", message="Rename success")
+
+    def _move(self, target: Target, path: str, call: Call) -> Reply:
+        moved, record = self._changes.move(target, path)
+        return Reply(logical_file(moved, record, call), outcome="ok", message="Move success")
+
+    def _copy(self, target: Target, path: str, call: Call, *, append: bool) -> Reply:
+        copied, record = self._changes.copy(target, path, append=append)
+        return Reply(logical_file(copied, record, call), outcome="ok", message="Copy success")
+
+    def delete(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> None:
+        target = self._access.target(call.user, systemId, filePath, follow=False)
+        with clear_refusals(target.path):
+            self._changes.delete(target)
+
+    def deleteFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> None:
+        self.delete(call, filePath=sourcefilePath)
+
+    # Histories
+
+    def getHistory(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> History:
+        target = self._access.target(call.user, systemId, filePath)
+        self._access.require(target, READ)
+        events = self._records.history(target.real)
+        if not events:
+            raise NotFound(f"No history found on system {target.system['id']} for {target.path}")
+        return [event(found) for found in events]
+
+    def getHistoryOnDefaultSystem(self, call: Call, *, filePath: str = "") -> History:
+        return self.getHistory(call, filePath=filePath)
+
+    # Permissions
+
+    def listPermissions(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Listing:
+        target = self._access.target(call.user, systemId, filePath)
+        self._access.require(target, READ)
+        require_there(target)
+        search = {"username": "username", "permission": "permission"}
+        return Listing(self._permissions(target), lambda pem: permission(target, pem, call), search=search)
+
+    def listPermissionsOnDefaultSystem(self, call: Call, *, filePath: str = "") -> Listing:
+        return self.listPermissions(call, filePath=filePath)
+
+    def updatePermissions(
+        self, call: Call, *, systemId: str | None = None, filePath: str = "", body: Any = None
+    ) -> Reply:
+        fields = body if isinstance(body, dict) else {}
+        username, word, recursive = _username(fields), _requested_word(fields), _recursive(fields)
+        target = self._shareable(call, systemId, filePath)
+        if username == "*":
+            if word != "NONE":
+                raise BadRequest("'username' * takes all permissions away: it goes without 'permission'.")
+            self._revoke_all(target, recursive=recursive)
+            return Reply([], outcome="ok")
+        self._grant(target, username, word, recursive=recursive)
+        answer = permission(target, {"username": username, "permission": word, "recursive": recursive}, call)
+        return Reply([answer], outcome="ok" if word == "NONE" else "created")
+
+    def updatePermissionsOnDefaultSystem(self, call: Call, *, filePath: str = "", body: Any = None) -> Reply:
+        return self.updatePermissions(call, filePath=filePath, body=body)
+
+    def deletePermissions(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> None:
+        target = self._shareable(call, systemId, filePath)
+        self._revoke_all(target, recursive=_recursive(call.query))
+
+    def _shareable(self, call: Call, system_id: str | None, path: str) -> Target:
+        target = self._access.target(call.user, system_id, path)
+        self._access.require(target, ALL)
+        require_there(target)
+        return target
+
+    def _permissions(self, target: Target) -> Iterator[dict[str, Any]]:
+        owner = self._access.owner(target)
+        yield {"username": owner, "permission": "ALL", "recursive": True}
+        for username, (word, recursive) in self._records.grantees(target.real).items():
+            if username != owner:
+                yield {"username": username, "permission": word, "recursive": recursive}
+
+    def _grant(self, target: Target, username: str, word: str, *, recursive: bool) -> None:
+        owner = self._access.owner(target)
+        if username == owner:
+            if word != "ALL":
+                raise BadRequest(f"'{username}' owns {target.path}: the permission stays ALL.")
+            return
+        self._records.grant(target.real, username, word, recursive=recursive, owner=owner)
+        if word == "NONE":
+            self._note_grant(target, "PERMISSION_REVOKE", f"All permissions revoked for {username}")
+        else:
+            shown = "OWNER" if word == "ALL" else word
+            self._note_grant(target, "PERMISSION_GRANT", f"{shown} permission granted to {username}")
+
+    def _revoke_all(self, target: Target, *, recursive: bool) -> None:
+        self._records.revoke_all(target.real, recursive=recursive)
+        self._note_grant(target, "PERMISSION_REVOKE", "All permissions revoked")
+
+    def _note_grant(self, target: Target, status: str, description: str) -> None:
+        self._records.note_grant(target.real, target.user, status, description)
+
+
+# What a request says
+
+
+def _file_name(value: Any) -> str | None:
+    return None if value in (None, "") else _name(value, "fileName")
+
+
+def _name(value: Any, field: str) -> str:
+    """Return the name of one item; :raises BadRequest: it is none, or a path."""
+    if not isinstance(value, str) or "/" in value or value in ("", ".", ".."):
+        raise BadRequest(f"'{field}' must be a name without slashes; got {value!r:.80}.")
+    return value
+
+
+def _path_field(fields: dict[str, Any], action: str) -> str:
+    path = fields.get("path")
+    if not isinstance(path, str) or not path:
+        raise BadRequest(f"No 'path' given: {action} needs one in the body.")
+    return path
+
+
+def _username(fields: dict[str, Any]) -> str:
+    username = fields.get("username")
+    if not isinstance(username, str) or not username.strip():
+        raise BadRequest("No 'username' given: the body names who gets the permission.")
+    return username.strip()
+
+
+def _requested_word(fields: dict[str, Any]) -> str:
+    """Return the permission word of a request, which may also say ``read``, ``write``, ``execute``, ``all``."""
+    word = fields.get("permission")
+    if word:
+        return _checked_word(word)
+    if truth(fields.get("all", False)):
+        return "ALL"
+    return WORDS[sum(bit for name, bit in RIGHTS.items() if truth(fields.get(name, False)))]
+
+
+def _checked_word(word: Any) -> str:
+    try:
+        return WORDS[bits_of(word)]
+    except (ValueError, AttributeError):
+        raise BadRequest(f"'permission' must be one of {', '.join(WORDS)}; got {word!r:.80}.") from None
+
+
+def _recursive(fields: Mapping[str, Any]) -> bool:
+    value = fields.get("recursive")
+    if value in (None, ""):
+        return False
+    found = truth(value)
+    if found is None:
+        raise BadRequest(f"'recursive' must be true or false; got {value!r:.80}.")
+    return found

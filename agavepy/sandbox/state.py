@@ -1,0 +1,118 @@
+"""The tenant itself, without HTTP: its folder, store, clock, accounts, runner and services."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from pathlib import Path
+from typing import IO
+
+from .accounts import Accounts
+from .clock import Clock
+from .credentials import CredentialsFile
+from .disk import Disk
+from .runner import JobRunner
+from .services import Service
+from .services.apps import Apps
+from .services.clients import Clients
+from .services.files import Files
+from .services.jobs import Jobs
+from .services.profiles import Profiles
+from .services.systems import Systems
+from .services.tenants import Tenants
+from .store import Store
+
+DEFAULT_USER = "sandbox"
+ADMIN_USER = "admin"
+
+
+class RootInUse(RuntimeError):
+    """Another tenant runs on this root."""
+
+
+class State:
+    """
+    A tenant. The same root gives the same tenant again, with nothing lost.
+
+    On a fresh root there are the users ``sandbox`` and ``admin``, the public default storage system
+    ``sandbox-storage`` and the public execution system ``sandbox-exec``.
+
+    :param token_ttl_s: seconds an access token lives.
+    :raises RootInUse: another process, or another State, has this root.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        token_ttl_s: int = 14400,
+        tenant_id: str = "sandbox",
+        users: dict[str, str] | None = None,
+    ) -> None:
+        self.root = Path(root).resolve()
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.tenant_id = tenant_id
+        self.clock = clock or Clock()
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(_locked(self.root / "lock"))
+            self.store = Store(self.root / "tenant.sqlite")
+            undo.callback(self.store.close)
+            self.accounts = Accounts(self.store, self.clock, token_ttl_s=token_ttl_s)
+            self.credentials = CredentialsFile(self.root / "credentials.json", self.accounts)
+            self.disk = Disk(self.root)
+            self.systems = Systems(self)
+            self.services = self._services()
+            for service in self.services.values():
+                undo.callback(service.close)
+            self._furnish(users or {})
+            self.runner = JobRunner(self)
+            undo.callback(self.runner.stop)
+            self.runner.start()
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Stop the jobs and imports that run, close the store, give the root free."""
+        self._undo.close()
+
+    def run_until_idle(self, *, timeout_s: float = 60) -> None:
+        """Return when no import and no job is left to do.
+
+        :raises TimeoutError: not in time.
+        """
+        for service in self.services.values():
+            service.wait_idle(timeout_s)
+        self.runner.run_until_idle(timeout_s=timeout_s)
+
+    def _services(self) -> dict[str, Service]:
+        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs)
+        return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
+
+    def _furnish(self, users: dict[str, str]) -> None:
+        for left_over in self.disk.incoming.iterdir():  # of requests that a crash cut off
+            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+        self.credentials.ensure_user(ADMIN_USER, admin=True)
+        for name, password in users.items():
+            self.accounts.add_user(name, password)
+            self.credentials.forget_password(name)
+        if not users:
+            self.credentials.ensure_user(DEFAULT_USER)
+        self._furnish_systems()
+
+    def _furnish_systems(self) -> None:
+        with self.store.transaction():
+            if self.store.get("tenant", "furnished") is None:
+                self.systems.create_built_in(owner=ADMIN_USER)
+                self.store.put("tenant", "furnished", {}, updated=self.clock.now())
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Return the open lock file of a root; closing it gives the root free."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RootInUse(f"A tenant is running in {path.parent}: stop it, or choose another root.") from None
+    return file

@@ -1,0 +1,164 @@
+"""What the tenant remembers: documents, histories and grants in one SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT NOT NULL, key TEXT NOT NULL, updated REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key));
+CREATE INDEX IF NOT EXISTS documents_newest ON documents (kind, updated DESC);
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, description TEXT NOT NULL,
+    created REAL NOT NULL, created_by TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS events_subject ON events (subject, number);
+CREATE TABLE IF NOT EXISTS grants (
+    subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
+"""
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that closes itself when its thread is gone."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Store:
+    """Documents by kind and key, events and grants by subject; safe for many threads.
+
+    Every write is durable when its method returns, or when the outermost :meth:`transaction` ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._opening = threading.Lock()
+        self._connection().executescript(_SCHEMA)
+
+    def _connection(self) -> _Connection:
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=30, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
+            self._local.connection, self._local.depth = connection, 0
+            with self._opening:
+                self._all.add(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every thread's connection; the store is not used afterwards."""
+        with self._opening:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the block's reads and writes one unit; nested blocks join the outermost."""
+        connection = self._connection()
+        if self._local.depth:
+            yield
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        self._local.depth = 1
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        else:
+            connection.execute("COMMIT")
+        finally:
+            self._local.depth = 0
+
+    # Documents
+
+    def put(self, kind: str, key: str, document: dict[str, Any], *, updated: float) -> None:
+        """Keep a document; one of that kind and key is replaced. ``updated``: seconds, orders :meth:`all`."""
+        self._connection().execute(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", (kind, key, updated, json.dumps(document))
+        )
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """Return the document, or None."""
+        row = self._connection().execute("SELECT body FROM documents WHERE kind=? AND key=?", (kind, key)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def all(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Yield the documents of a kind, the latest updated first."""
+        rows = self._connection().execute(
+            "SELECT body FROM documents WHERE kind=? ORDER BY updated DESC, rowid DESC", (kind,)
+        )
+        return (json.loads(body) for (body,) in rows.fetchall())
+
+    def below(self, kind: str, key: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return key and document of those whose key begins with ``key/``, in the order of keys."""
+        rows = self._connection().execute(
+            # "0" is the character after "/": a range, so that the primary key answers.
+            "SELECT key, body FROM documents WHERE kind=? AND key>=? AND key<? ORDER BY key",
+            (kind, f"{key}/", f"{key}0"),
+        )
+        return [(found, json.loads(body)) for found, body in rows.fetchall()]
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Forget the document; False when there was none."""
+        cursor = self._connection().execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
+        return cursor.rowcount > 0
+
+    # Histories
+
+    def add_event(self, subject: str, status: str, description: str, *, created: float, created_by: str) -> None:
+        """Append to the history of ``subject``."""
+        self._connection().execute(
+            "INSERT INTO events (subject, status, description, created, created_by) VALUES (?, ?, ?, ?, ?)",
+            (subject, status, description, created, created_by),
+        )
+
+    def events(self, subject: str) -> list[dict[str, Any]]:
+        """Return the history of ``subject``, oldest first: status, description, created (seconds), created_by."""
+        names = ("status", "description", "created", "created_by")
+        rows = self._connection().execute(
+            "SELECT status, description, created, created_by FROM events WHERE subject=? ORDER BY number", (subject,)
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    # Grants
+
+    def grant(self, subject: str, username: str, permission: str) -> None:
+        """Give ``username`` a permission word on ``subject``; "NONE" takes it away."""
+        if permission == "NONE":
+            self._connection().execute("DELETE FROM grants WHERE subject=? AND username=?", (subject, username))
+        else:
+            row = (subject, username, permission)
+            self._connection().execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", row)
+
+    def grants(self, subject: str) -> dict[str, str]:
+        """Return username → permission word, in the order of names."""
+        rows = self._connection().execute(
+            "SELECT username, permission FROM grants WHERE subject=? ORDER BY username", (subject,)
+        )
+        return dict(rows.fetchall())
+
+    def revoke_all(self, subject: str) -> None:
+        """Take every grant on ``subject`` away."""
+        self._connection().execute("DELETE FROM grants WHERE subject=?", (subject,))
+
+
+def new_uuid(type_code: str) -> str:
+    """Return an Agave UUID: 19 digits, a node, a counter, and the three digits that name the type."""
+    digits = (time.time_ns() * 1000 + secrets.randbelow(1000)) % 10**19
+    return f"{digits:019d}-{secrets.token_hex(4)}-0001-{type_code}"
