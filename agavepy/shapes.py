@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .records import AttrDict
+from .records import AttrDict, declare
 from .specs import Document
 
 Note = Callable[[str, str, str], None]  # field, seen, expected
@@ -52,6 +52,7 @@ class Shape:
             return known.get(id(resolved)) or Shape(document, resolved, known)
 
         self._fields = {name: shape(node) for name, node in self._properties.items()}
+        declare(self._fields)
         self._items = shape(schema["items"]) if "items" in schema else None
 
     def settle(self, values: list[Any], field: str, note: Note) -> None:

@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from agavepy.records import AttrDict, to_json, wrap
+from agavepy.records import AttrDict, declare, to_json, wrap
 
 MOMENT = datetime.datetime(2018, 9, 11, 11, 38, 34, tzinfo=datetime.timezone.utc)
 
@@ -81,3 +81,17 @@ def test_to_json_refuses_what_is_not_json() -> None:
 
 def test_completion_offers_the_fields(record: AttrDict) -> None:
     assert {"id", "storage"} <= set(dir(record))
+
+
+def test_declared_fields_behave_like_all_others() -> None:
+    declare(["declared", "items", "class"])
+    with_it, without = AttrDict(declared=1, items=2), AttrDict()
+    assert (with_it.declared, with_it["declared"]) == (1, 1)
+    with_it.declared = 3
+    assert with_it == {"declared": 3, "items": 2}
+    assert callable(with_it.items)
+    assert not hasattr(without, "declared")
+    assert "declared" not in dir(without)
+    with pytest.raises(KeyError, match="no field 'declared'; fields: none"):
+        without.declared
+    assert type(copy.deepcopy(with_it)) is type(pickle.loads(pickle.dumps(with_it))) is AttrDict

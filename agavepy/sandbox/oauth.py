@@ -54,7 +54,7 @@ class TokenEndpoint:
         return _answer(status, json.loads(body)) if body else Answer(status, headers=_NO_CACHE)
 
 
-class _Validator(RequestValidator):  # type: ignore[misc]
+class _Validator(RequestValidator):
     """What oauthlib asks while it walks through a grant."""
 
     def __init__(self, accounts: Accounts) -> None:

@@ -48,7 +48,7 @@ def test_an_expired_token_gets_xml_fault_900903(http: Http, clock: ManualClock) 
     answer = http.get("/profiles/v2/me")
     assert answer.status_code == 401
     assert "xml" in answer.headers["content-type"]
-    fault = ET.fromstring(answer.text)  # noqa: S314 (our own server wrote it)
+    fault = ET.fromstring(answer.text)
     assert [each.text for each in fault][:2] == ["900903", "Access Token Expired"]
     assert fault.tag == "{http://wso2.org/apimanager/security}fault"
 
