@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import socket
 import threading
@@ -13,6 +14,7 @@ from .app import App
 
 _START_TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 75  # longer than pools of common clients keep an idle connection in use
+_LAST_TURNS = 10  # of the event loop: to accept, to connect, to abort, to close
 _GRACE_S = 5  # what a request that runs may still take when the tenant stops
 
 
@@ -46,6 +48,14 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        # uvicorn leaves open what was accepted at the last moment, and does not wait for what it closes.
+        for _ in range(_LAST_TURNS):
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
     def _serve_in_thread(self, listening: socket.socket) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -229,3 +230,15 @@ def test_a_root_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     assert running.returncode == 1
     assert errors.startswith("agavepy sandbox: ")
     assert errors.count("\n") == 1
+
+
+def test_a_client_that_does_not_read_is_let_go_when_the_tenant_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agavepy.sandbox.http_server._GRACE_S", 0.1)
+    with Sandbox() as tenant, Http(tenant) as http:
+        files = {"fileToUpload": ("big", b"x" * 20_000_000)}
+        http.post("/files/v2/media/system/sandbox-storage/sandbox", files=files).raise_for_status()
+        answer = http.get("/files/v2/media/system/sandbox-storage/sandbox/big", stream=True)
+        assert answer.status_code == 200
+        tenant.stop()
+        answer.close()
+    gc.collect()  # a socket left open would warn here, and warnings are errors
