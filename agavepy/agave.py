@@ -3,55 +3,74 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import auth, specs
-from .client import Client, Operation, Service
-from .errors import AgaveError, AgaveException, AgavepyError
+from . import specs
+from .cached import CachedSessions
+from .client import Operation, Service
+from .errors import AgaveError, AgaveException, AgavepyError, nearest
+from .identity import Identity, environment_session
+from .paths import redact
 from .records import AttrDict
-from .specs import OperationSpec
+from .sessions import Cache, NoSession
+from .tokens import Token
 
 if TYPE_CHECKING:
     import os
 
-    import requests
-
-    from .transport import Request, Transport
-
-__all__ = ["Agave", "AgaveError", "AgaveException", "AgavepyError", "AttrDict", "Operation", "Service", "load_resource"]
+__all__ = [
+    "Agave",
+    "AgaveError",
+    "AgaveException",
+    "AgavepyError",
+    "AttrDict",
+    "Operation",
+    "Service",
+    "Token",
+    "load_resource",
+]
 
 log = logging.getLogger("agavepy")
 
 DEFAULT_API_SERVER = "https://api.tacc.utexas.edu"
+_PUBLIC = ("api_server", "tenant_id", "username", "client_name", "verify", "proxies", "resources")
 
 
 def load_resource(api_server: str | None = None) -> dict[str, Mapping[str, Any]]:
     """
     Return all service documents, to be passed to many clients as ``Agave(resources=…)``.
 
+    They are shared by the whole process: do not change them.
+
     :param api_server: accepted for programs that pass it; documents name no server.
     """
     return specs.load()
 
 
-class Agave(Client):
+class Agave(CachedSessions, Identity):
     """
     A client of one tenant: its services are attributes, their operations are methods.
 
     >>> ag = Agave(api_server="https://api.example.org", token="…")
     >>> ag.systems.list(limit=10)
 
-    One client may be shared by many threads.
+    One client may be shared by many threads; many processes may share one session on disk (``save_configs``,
+    ``load_configs``, ``restore``). An access token that is about to expire, or has, is renewed once for all of them.
 
     :param api_server: address of the tenant; its scheme and port are honoured.
+    :param tenant_id: name of the tenant; ``init()`` finds its address.
     :param token: access token; alone it is used until it expires.
+    :param refresh_token: with api_key and api_secret, renews the access token.
     :param username, password: of the user; alone they serve the clients service.
     :param api_key, api_secret: of an OAuth client; with username and password and without a token, a token is
         obtained at once.
-    :param refresh_token, token_username, token_callback, use_nonce, jwt, jwt_header_name, tenant_id, client_name,
-        created_at, expires_in, expires_at: kept as attributes of these names (a leading underscore for the secrets).
+    :param client_name: name of that OAuth client.
+    :param token_username: user for whom an administrator's name and password obtain a token.
+    :param token_callback: called with the new token as keywords whenever there is one.
+    :param created_at, expires_in, expires_at: of the access token: seconds since the epoch, seconds, text.
+    :param use_nonce: send no token; calls carry ``nonce=``.
+    :param jwt, jwt_header_name: of a trusted service, sent in that header instead of a token.
     :param verify: True, False or the path of a CA certificate; None asks REQUESTS_CA_BUNDLE, then True.
     :param proxies: as for requests; None asks the environment.
     :param resources: a folder of Swagger documents, or a dict of them, that add services or replace some.
@@ -61,26 +80,32 @@ class Agave(Client):
     :raises AgaveHTTPError: the tenant did not give a token.
     """
 
+    PARAMS = (
+        "api_server", "tenant_id", "token", "refresh_token", "username", "password", "api_key", "api_secret",
+        "client_name", "token_username", "token_callback", "created_at", "expires_in", "expires_at", "use_nonce",
+        "jwt", "jwt_header_name", "verify", "proxies", "resources", "validate_bodies",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
         api_server: str | None = None,
+        tenant_id: str | None = None,
         token: str | None = None,
+        refresh_token: str | None = None,
         username: str | None = None,
         password: str | None = None,
         api_key: str | None = None,
         api_secret: str | None = None,
-        refresh_token: str | None = None,
+        client_name: str | None = None,
         token_username: str | None = None,
         token_callback: Callable[..., Any] | None = None,
-        use_nonce: bool = False,
-        jwt: str | None = None,
-        jwt_header_name: str | None = None,
-        tenant_id: str | None = None,
-        client_name: str | None = None,
         created_at: Any = None,
         expires_in: Any = None,
         expires_at: Any = None,
+        use_nonce: bool = False,
+        jwt: str | None = None,
+        jwt_header_name: str | None = None,
         verify: bool | str | None = None,
         proxies: Mapping[str, str] | None = None,
         resources: str | os.PathLike[str] | Mapping[str, Any] | None = None,
@@ -92,127 +117,150 @@ class Agave(Client):
             raise AgaveError("token_callback must be callable: it is called with the new token as keywords.")
         if jwt and not jwt_header_name:
             raise AgaveError("jwt needs jwt_header_name, the header in which the tenant expects it.")
-        if unknown:
-            log.debug("Agave() ignores the keywords %s", ", ".join(sorted(unknown)))
+        _note_unknown(unknown)
         self.api_server = api_server or (DEFAULT_API_SERVER if token else None)
+        self.tenant_id, self.client_name = tenant_id, client_name
+        self._token, self._refresh_token = token, refresh_token
         self.username, self.password = username, password
         self.api_key, self.api_secret = api_key, api_secret
-        self._token, self._refresh_token = token, refresh_token
         self.token_username, self.token_callback = token_username, token_callback
-        self.use_nonce, self.jwt, self.header_name = use_nonce, jwt, jwt_header_name
-        self.tenant_id, self.client_name = tenant_id, client_name
         self.created_at, self.expires_in, self.expires_at = created_at, expires_in, expires_at
+        self.use_nonce, self.jwt, self.header_name = use_nonce, jwt, jwt_header_name
         self.verify, self.proxies, self.resources = verify, proxies, resources
-        self._connecting = threading.Lock()
-        self._connection: tuple[Any, Transport] | None = None
-        if self._can_buy_token() and not token:
-            self._buy_token()
-
-    @property
-    def token(self) -> str | None:
-        """Return the access token, or None."""
-        return self._token
-
-    def close(self) -> None:
-        """Give the connections back; the client can still be used and opens new ones."""
-        with self._connecting:
-            connection, self._connection = self._connection, None
-        if connection:
-            connection[1].close()
+        self._cache = None
+        if self._can_buy_token() and self.api_server and not token:
+            self.buy_token()
 
     def __repr__(self) -> str:
-        own = vars(self)
-        return f"<{type(self).__name__} {own.get('api_server')} as {own.get('username') or 'nobody by name'}>"
+        where = redact(self.api_server) if self.api_server else self.tenant_id
+        return f"<{type(self).__name__} {where} as {self.username or 'nobody by name'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A pickle says where and who, never how to get in.
-        public = ("api_server", "tenant_id", "username", "client_name", "verify", "proxies", "resources")
-        return _again, (type(self), {name: vars(self).get(name) for name in public})
+        # A pickle says where and who, and where the session stands; never how to get in.
+        folder = str(self._cache.folder) if self._cache else None
+        public = {name: getattr(self, name, None) for name in _PUBLIC}
+        public["api_server"] = redact(self.api_server) if self.api_server else None
+        if any("@" in address for address in (self.proxies or {}).values()):
+            public["proxies"] = None  # they hold a password
+        return _again, (type(self), public, folder)
 
-    # What Client asks of us
+    @classmethod
+    def restore(
+        cls,
+        api_key: str | None = None,
+        client_name: str | None = None,
+        tenant_id: str | None = None,
+        token: str | None = None,
+        api_server: str | None = None,
+        cache_client: bool = True,
+        **keywords: Any,
+    ) -> Agave:
+        """
+        Return a client that is logged in: by the arguments, else by the TAPIS_* environment, else from the cache.
 
-    def _send(self, request: Request) -> requests.Response:
-        response = self._transport().send(request)
-        if response.status_code >= 400:
-            from .http_errors import from_response
+        :param api_key, client_name, tenant_id: which of the filed sessions; none: the current one.
+        :param token, api_server: both together need neither environment nor cache.
+        :param cache_client: write renewed tokens back to the cache.
+        :param keywords: further ones of ``Agave()``.
+        :raises AgaveError: there is no session.
+        """
+        wanted: dict[str, Any] = {"api_key": api_key, "client_name": client_name, "tenant_id": tenant_id}
+        if token and api_server:
+            return cls(token=token, api_server=api_server, **wanted, **keywords)
+        environment = environment_session()
+        if environment and not any(wanted.values()):
+            return cls(**{**environment, **keywords})
+        cache = Cache()
+        session = cache.find(**wanted)
+        restored = cls(**keywords)
+        restored._take_up(session, cache if cache_client else None)
+        return restored
 
-            raise from_response(response, request.operation)
-        return response
+    # Getting in
 
-    def _base_url(self, operation: str) -> str:
-        server = vars(self).get("api_server")
-        if not server:
-            raise AgaveError(f"{operation}: which tenant? Pass api_server='https://…' to Agave().")
-        return str(server).rstrip("/")
+    def get_access_token(self) -> str:
+        """Return a new access token; name and password are asked for where they are not known."""
+        from . import prompts
 
-    def _auth(self, operation: OperationSpec) -> auth.Auth | None:
-        if operation.security == "none" or self.use_nonce:
-            return None
-        if operation.security == "basic":
-            return self._basic_auth(operation)
-        if self.jwt and self.header_name:
-            return auth.header(self.header_name, self.jwt)
-        if not self._token:
-            raise AgaveError(
-                f"{operation.name}: not logged in at {self.api_server}."
-                " Pass token=…, or username, password, api_key and api_secret, to Agave()."
-            )
-        return auth.bearer(self._token)
+        with prompts.login(self):
+            return self.buy_token()
 
-    def _answered(self, operation: OperationSpec, result: Any) -> None:
-        # A client that was just created is from now on the one we log in with.
-        if operation.name == "clients.create" and isinstance(result, AttrDict) and "consumerSecret" in result:
-            self.api_key, self.api_secret = result.consumerKey, result.consumerSecret
-            self.client_name = result.get("name", self.client_name)
-            self._buy_token()
+    def refresh_tokens(self) -> str | None:
+        """Return a new access token, bought with the refresh token."""
+        return self.refresh()
 
-    def _basic_auth(self, operation: OperationSpec) -> auth.Auth:
-        if not self.username or not self.password:
-            raise AgaveError(
-                f"{operation.name} asks for a name and a password: pass username=… and password=… to Agave()."
-            )
-        return auth.basic(self.username, self.password)
+    def init(self, tenantsurl: str | None = None) -> None:
+        """
+        Set ``tenant_id`` and ``api_server``: each finds the other. With neither, shows the tenants and asks.
 
-    # Tokens
+        :param tenantsurl: of the tenants service; None: TAPIS_TENANTS_URL, else the public one.
+        :raises AgaveError: there is no such tenant; the text names those there are.
+        """
+        from . import tenants
 
-    def _can_buy_token(self) -> bool:
-        return bool(self.api_key and self.api_secret and self.username and self.password)
+        tenants.choose(self, tenantsurl)
 
-    def _buy_token(self) -> None:
-        info = auth.password_grant(
-            self._post_form,
-            self._base_url("token"),
-            api_key=str(self.api_key),
-            api_secret=str(self.api_secret),
-            username=str(self.username),
-            password=str(self.password),
-        )
-        self._token, self._refresh_token = info["access_token"], info.get("refresh_token")
-        self.expires_in = info.get("expires_in")
+    def list_tenants(self, tenantsurl: str | None = None) -> dict[str, dict[str, str]]:
+        """Print the tenants; return their id, name and url by id."""
+        from . import tenants
 
-    def _post_form(self, url: str, headers: Mapping[str, str], form: str, by: auth.Auth) -> requests.Response:
-        from .transport import Request
+        found = tenants.list_tenants(tenantsurl, verify_ssl=self.verify, proxies=self.proxies)
+        tenants.print_tenants(found)
+        return {
+            each["code"]: {"id": each["code"], "name": each.get("name", ""), "url": each["baseUrl"]} for each in found
+        }
 
-        return self._send(Request("token", "POST", url, headers, form.encode(), by))
+    # OAuth clients
 
-    # The connection
+    def clients_create(self, client_name: str | None = None, description: str | None = None) -> dict[str, str]:
+        """Make an OAuth client and use it from now on; return its ``api_key``, ``api_secret`` and ``client_name``."""
+        from . import clients
 
-    def _transport(self) -> Transport:
-        """Return the transport for the present address and settings; programs may change them at any time."""
-        settings = (self._base_url("transport"), self.verify, tuple((self.proxies or {}).items()), self.proxies is None)
-        connection = self._connection
-        if connection is None or connection[0] != settings:
-            connection = self._connect(settings)
-        return connection[1]
+        return clients.create(self, client_name, description)
 
-    def _connect(self, settings: Any) -> tuple[Any, Transport]:
-        from .transport import Transport
+    def clients_list(self) -> list[AttrDict]:
+        """Print name and description of the user's OAuth clients; return them."""
+        from . import clients
 
-        with self._connecting:
-            if self._connection is None or self._connection[0] != settings:
-                self._connection = (settings, Transport(settings[0], verify=self.verify, proxies=self.proxies))
-            return self._connection
+        return clients.show(self)
+
+    def clients_delete(self, client_name: str | None = None) -> None:
+        """Delete an OAuth client; None: that of this session."""
+        from . import clients
+
+        clients.delete(self, client_name)
+
+    def clients_subscribe(
+        self, api_name: str, api_version: str, api_provider: str, client_name: str | None = None
+    ) -> None:
+        """Subscribe an OAuth client to an API; None: that of this session."""
+        from . import clients
+
+        clients.subscribe(self, api_name, api_version, api_provider, client_name)
+
+    def clients_subscriptions(self, client_name: str | None = None) -> list[AttrDict]:
+        """Print what an OAuth client is subscribed to; return it."""
+        from . import clients
+
+        return clients.subscriptions(self, client_name)
+
+    clients_subscribtions = clients_subscriptions  # as it has been spelt in programs since 0.8
 
 
-def _again(kind: type[Agave], public: dict[str, Any]) -> Agave:
-    return kind(**public)
+def _note_unknown(keywords: Mapping[str, Any]) -> None:
+    """Log the keywords that are ignored; one that looks like a slip, so that it is seen."""
+    for name in keywords:
+        suggestion = nearest(name, Agave.PARAMS)
+        log.log(logging.WARNING if suggestion else logging.DEBUG, "Agave() ignores the keyword %r.%s", name, suggestion)
+
+
+def _again(kind: type[Agave], public: dict[str, Any], folder: str | None) -> Agave:
+    client = kind(**public)
+    if folder:
+        cache = Cache(folder)
+        try:
+            named = {name: public[name] for name in ("tenant_id", "username", "client_name")}
+            client._take_up(cache.find(**named), cache)
+        except NoSession as error:
+            log.warning("The pickled client is not logged in here: %s", error)
+    return client

@@ -49,7 +49,7 @@ def encode_form(given: list[tuple[Parameter, Any]]) -> tuple[Any, str]:
     from .multipart import MultipartBody
 
     (name, file), file_name = files[0], dict(fields).get("fileName")
-    body = MultipartBody(fields, name, file, file_name=file_name or _name_of(file))
+    body = MultipartBody(fields, name, file, file_name=lambda: file_name or _name_of(file))
     return body, body.content_type
 
 

@@ -60,7 +60,8 @@ class Client:
         return service
 
     def __dir__(self) -> Iterable[str]:
-        return sorted({*super().__dir__(), *self._services()})
+        own = (name for name in super().__dir__() if not name.startswith("_") or name.startswith("__"))
+        return sorted({*own, *self._services()})
 
     def _services(self) -> Catalog:
         # A client whose __init__ never ran (subclasses, mocks) knows the bundled services.
@@ -85,7 +86,7 @@ class Client:
 
 
 class Service:
-    """The operations of one service as attributes."""
+    # The operations of one service as attributes; its docstring lists them.
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
@@ -106,6 +107,12 @@ class Service:
     def __dir__(self) -> Iterable[str]:
         return list(self._document())
 
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]  # made when somebody asks for it
+        from .signatures import service_doc
+
+        return service_doc(self._document())
+
     def __repr__(self) -> str:
         return f"<service {self._name}: {', '.join(self._document())}>"
 
@@ -114,7 +121,7 @@ class Service:
 
 
 class Operation:
-    """One operation, to be called with keywords."""
+    # One operation, to be called with keywords; its docstring is made from the document.
 
     def __init__(self, client: Client, document: Document, operation_id: str) -> None:
         self._client = client
@@ -141,7 +148,7 @@ class Operation:
     def __doc__(self) -> str:  # type: ignore[override]  # made when somebody asks for it
         from .signatures import doc
 
-        return doc(self.spec)
+        return doc(self._document, self.spec)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -158,7 +165,7 @@ class Operation:
             return response
         try:
             body = json.loads(response.content, object_hook=AttrDict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._text(response)
         result = _unwrap(body)
         self._settle(result)
@@ -216,19 +223,27 @@ class Call:
         client = self._operation._client
         headers = {"Accept": "*/*" if self._spec.is_download else "application/json"}
         body = self._body(headers)
-        for name, value in (self._extras.get("headers") or {}).items():
+        for name, value in self._mapping("headers").items():
             _set_header(headers, name, value)
         base = client._base_url(self._spec.name)
         return Request(
             operation=self._spec.name,
             method=self._spec.verb,
-            url=f"{base}{self._path()}{paths.query_string(self._query())}",
+            url=f"{base}{self._path()}{paths.query_string(dict(self._query()).items())}",
             headers=headers,
             body=body,
             auth=None if self._extras.get("nonce") else client._auth(self._spec),
-            timeout=self._extras.get("timeout"),
+            timeout=self._timeout(),
             is_stream=self._spec.is_download,
+            is_idempotent=self._spec.is_idempotent,
         )
+
+    def _timeout(self) -> Any:
+        value = self._extras.get("timeout")
+        seconds = value if isinstance(value, tuple) else (value,)
+        if not all(each is None or (isinstance(each, (int, float)) and each > 0) for each in seconds):
+            raise TypeError(f"{self._spec.name}: timeout={_brief(value)}: seconds, or (seconds to connect, to read).")
+        return value
 
     def _is_extra(self, name: str, arguments: Mapping[str, Any]) -> bool:
         return name in arguments and self._operation.parameter(name) is None
@@ -275,13 +290,19 @@ class Call:
         except UnsafePath as error:
             raise UnsafePath(f"{self._spec.name}: {parameter.name}={_brief(value)}: {error}.") from None
 
+    def _mapping(self, extra: str) -> Mapping[str, Any]:
+        value = self._extras.get(extra) or {}
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{self._spec.name}: {extra}={_brief(value)}: a dict.")
+        return value
+
     def _query(self) -> Iterator[tuple[str, str]]:
         for parameter in self._at("query"):
             if parameter.name in self._values:
                 yield from _query_pairs(parameter, self._values[parameter.name])
         for extra in ("query", "search"):
-            for name, value in (self._extras.get(extra) or {}).items():
-                yield name, _text(value)
+            for name, value in self._mapping(extra).items():
+                yield str(name), _text(value)
         if self._extras.get("filter"):
             yield "filter", _text(self._extras["filter"])
         if self._extras.get("nonce"):
@@ -297,7 +318,10 @@ class Call:
         return self._form_body(headers)
 
     def _json_body(self, parameter: Parameter, value: Any, headers: dict[str, str]) -> bytes:
-        data, headers["Content-Type"] = bodies.encode(value)
+        try:
+            data, headers["Content-Type"] = bodies.encode(value)
+        except TypeError as error:
+            raise TypeError(f"{self._spec.name}: {parameter.name}: {error}") from None
         client = self._operation._client
         mode = vars(client).get("_validate_bodies", "warn")
         if mode != "off" and headers["Content-Type"] == bodies.JSON:

@@ -44,6 +44,21 @@ APP = {
 }
 
 
+_BEFORE = """from pathlib import Path
+
+from agavepy.agave import Agave
+from agavepy.demo import APP, WRAPPER, follow
+from agavepy.sandbox import Sandbox
+
+
+"""
+_AFTER = """
+
+with Sandbox() as tenant:
+    print(count_by_job(tenant.client(), Path({file!r}), home=tenant.username))
+"""
+
+
 def run(file: str | None = None) -> None:
     """
     Count lines and words of ``file`` (default: one that agavepy ships) by a job, and print how it went.
@@ -53,7 +68,9 @@ def run(file: str | None = None) -> None:
     """
     from .sandbox import Sandbox
 
-    path = Path(file) if file else Path(str(resources.files("agavepy.data") / "sample.txt"))
+    path = Path(str(resources.files("agavepy.data") / "sample.txt")) if file is None else Path(file)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise AgaveError(f"{path} is not a regular file: it is read twice, which a pipe or a device cannot be.")
     with path.open("rb") as stream:
         expected = count(stream)
     with Sandbox() as tenant:
@@ -66,7 +83,7 @@ def run(file: str | None = None) -> None:
         )
     print(f"\n{path.name}: {counted[0]} lines, {counted[1]} words; counted here too, with the same result.")
     print("\nThe Python that did it:\n")
-    print(inspect.getsource(count_by_job))
+    print(_BEFORE + inspect.getsource(count_by_job) + _AFTER.format(file=str(path)))
 
 
 def count_by_job(ag: Agave, path: Path, *, home: str) -> tuple[int, int]:
@@ -116,7 +133,9 @@ def follow(ag: Agave, job_id: str, *, poll_s: float = 0.1) -> None:
 def count(stream: IO[bytes]) -> tuple[int, int]:
     """Return the lines and words of a binary stream, counted as the wrapper does."""
     lines = words = 0
-    for line in stream:
-        lines += line.endswith(b"\n")
-        words += len(line.split())
+    inside_word = False
+    for chunk in iter(lambda: stream.read(1 << 20), b""):
+        lines += chunk.count(b"\n")
+        words += len(chunk.split()) - (inside_word and not chunk[:1].isspace())
+        inside_word = not chunk[-1:].isspace()
     return lines, words

@@ -11,6 +11,7 @@ import requests
 from .errors import AgaveException, AgavepyError
 from .paths import redact
 
+_LONGEST_SEARCH = 20_000  # bytes of an error page that are looked through
 _LONGEST_MESSAGE = 500  # characters of a server's text that are worth reading
 
 
@@ -38,38 +39,46 @@ class AgaveHTTPError(AgavepyError, requests.exceptions.HTTPError):
 class GatewayFault(AgaveHTTPError, AgaveException):
     """The gateway refused the call before any service saw it; ``args[0]`` is the parsed body."""
 
+    def __init__(self, *args: Any, hint: str = "", **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        self.hint = hint
+
     def __str__(self) -> str:
-        return _text(self.response, self.message)
+        return _text(self.response, self.message, self.hint)
 
 
-def from_response(response: requests.Response, operation: str = "") -> AgaveHTTPError:
-    """Return the error that an answer of status 400 or more stands for; its content has been read."""
+def from_response(response: requests.Response, operation: str = "", *, hint: str = "") -> AgaveHTTPError:
+    """
+    Return the error that an answer of status 400 or more stands for; its content has been read.
+
+    :param hint: what to do about it, at the end of the text.
+    """
     body = _parse(response)
     message = _message(response, body)
     if isinstance(body, dict) and isinstance(body.get("fault"), dict):
-        return GatewayFault(body, response=response, operation=operation, message=message)
-    return AgaveHTTPError(_text(response, message), response=response, operation=operation, message=message)
+        return GatewayFault(body, response=response, operation=operation, message=message, hint=hint)
+    return AgaveHTTPError(_text(response, message, hint), response=response, operation=operation, message=message)
 
 
-def _text(response: requests.Response, message: str) -> str:
+def _text(response: requests.Response, message: str, hint: str) -> str:
     side = "Client" if response.status_code < 500 else "Server"
     reason = response.reason or "Unknown"
     text = f"{response.status_code} {side} Error: {reason} for url: {redact(response.url)}"
-    return f"{text} - {message}" if message else text
+    return " - ".join(filter(None, [text, message, hint]))
 
 
 def _parse(response: requests.Response) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError:  # not JSON, or not even text
+    except (ValueError, RecursionError):  # not JSON, or not even text, or brackets without end
         return None
 
 
 def _message(response: requests.Response, body: Any) -> str:
     if isinstance(body, dict):
         return _from_json(body)
-    text = response.text.strip()
-    found = re.search(r"(?is)<(?:am[s]?:)?(?:message|title)>(.*?)</", text)  # a fault in XML, or a page in HTML
+    text = response.content[:_LONGEST_SEARCH].decode(errors="replace").strip()
+    found = re.search(r"(?i)<(?:ams?:)?(?:message|title)>([^<]*)<", text)  # a fault in XML, or a page in HTML
     if found is None and "<html" in text[:1000].lower():
         return "an HTML page without a title"
     return _shorten(found.group(1) if found else text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 
@@ -15,16 +15,19 @@ class MultipartBody:
 
     :param fields: name and text of each field, sent before the file.
     :param file: a binary file, read from where it stands; or bytes.
+    :param file_name: gives its name; asked once the file is known to be one.
     :raises TypeError: the file is opened in text mode, or is no file.
     """
 
-    def __init__(self, fields: Iterable[tuple[str, str]], name: str, file: Any, *, file_name: str) -> None:
+    def __init__(
+        self, fields: Iterable[tuple[str, str]], name: str, file: Any, *, file_name: Callable[[], str]
+    ) -> None:
         self._file = _binary(file)
         self._start = _position(self._file)
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._head = b"".join(_field(boundary, key, text) for key, text in fields) + _file_head(
-            boundary, name, file_name
+            boundary, name, file_name()
         )
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._length = _remaining(self._file)
@@ -46,7 +49,7 @@ class MultipartBody:
         if size is None or size < 0:
             return b"".join(self)
         while self._parts:
-            data = self._parts[0].read(size)
+            data: bytes = self._parts[0].read(size)
             if data:
                 return data
             self._parts.pop(0)
@@ -64,7 +67,22 @@ class MultipartBody:
             self._file.seek(self._start)
         elif hasattr(self, "_parts"):
             raise OSError("the stream was consumed and cannot be rewound: open it again and repeat the call")
-        self._parts: list[IO[bytes]] = [io.BytesIO(self._head), self._file, io.BytesIO(self._tail)]
+        file = self._file if self._length is None else _Exactly(self._file, self._length)
+        self._parts: list[Any] = [io.BytesIO(self._head), file, io.BytesIO(self._tail)]
+
+
+class _Exactly:
+    """A file cut off at the length it had when the body was made: somebody may be writing to it."""
+
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self._file, self._left = file, length
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(min(size, self._left)) if self._left else b""
+        if self._left and not data:
+            raise OSError(f"the file became shorter while it was sent: {self._left} bytes are missing")
+        self._left -= len(data)
+        return data
 
 
 def _binary(file: Any) -> IO[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from .specs import REQUIRED, OperationSpec, Parameter
+from .specs import REQUIRED, Document, OperationSpec, Parameter
 
 
 def signature(spec: OperationSpec) -> inspect.Signature:
@@ -13,9 +13,17 @@ def signature(spec: OperationSpec) -> inspect.Signature:
     return inspect.Signature([_parameter(parameter) for parameter in _in_order(spec)])
 
 
-def doc(spec: OperationSpec) -> str:
+def doc(document: Document, spec: OperationSpec) -> str:
     """Return the help text: what the operation does, its parameters, what it returns, where it goes."""
-    return "\n".join(_lines(spec))
+    return "\n".join(_lines(document, spec))
+
+
+def service_doc(document: Document) -> str:
+    """Return the help text of a service: its operations, a line each."""
+    info = document.raw.get("info", {})
+    specs = [document.operation(name) for name in document]
+    lines = [f"{spec.id}{signature(spec)}\n    {spec.summary.rstrip('.')}." for spec in specs]
+    return "\n".join([f"{info.get('title', document.service)}. {info.get('description', '')}".strip(), "", *lines])
 
 
 def _in_order(spec: OperationSpec) -> list[Parameter]:
@@ -28,7 +36,7 @@ def _parameter(parameter: Parameter) -> inspect.Parameter:
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default)
 
 
-def _lines(spec: OperationSpec) -> Iterator[str]:
+def _lines(document: Document, spec: OperationSpec) -> Iterator[str]:
     yield f"{spec.service}.{spec.id}{signature(spec)}"
     yield ""
     yield spec.summary.rstrip(".") + "."
@@ -37,12 +45,26 @@ def _lines(spec: OperationSpec) -> Iterator[str]:
     yield ""
     for parameter in _in_order(spec):
         yield f":param {parameter.name}: {_described(parameter)}"
+        yield from _fields(document, parameter)
     for parameter in spec.parameters:
         if parameter.is_later:
             yield f":param {parameter.name}: (later servers only) {_described(parameter)}"
     yield f":returns: {spec.result_description or 'None'}"
     yield ""
     yield f"Source: {spec.verb} {spec.path}, operationId ``{spec.id}``."
+
+
+def _fields(document: Document, parameter: Parameter) -> Iterator[str]:
+    """Yield a line for each field of a body's model, the ones a server demands first."""
+    schema = document.resolve(parameter.raw.get("schema", {}))
+    required = set(schema.get("required", ()))
+    fields = document.properties(schema)
+    for name in sorted(fields, key=lambda name: (name not in required, name)):
+        field = {**fields[name], **document.resolve(fields[name])}
+        notes = [str(field.get("type", "any"))] + ["required"] * (name in required)
+        if "enum" in field:
+            notes.append(f"one of {', '.join(map(str, field['enum']))}")
+        yield f"    {name} ({'; '.join(notes)}): {fields[name].get('description', field.get('description', ''))}"
 
 
 def _described(parameter: Parameter) -> str:

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,6 +67,7 @@ class OperationSpec(NamedTuple):
     consumes: tuple[str, ...]
     security: str  # "basic", "bearer" or "none"
     is_download: bool
+    is_idempotent: bool | None  # None: as its verb says
     result: Mapping[str, Any]  # the schema of what the call returns
     result_description: str
 
@@ -134,7 +136,7 @@ class Document:
         for path, item in self.raw.get("paths", {}).items():
             for verb in VERBS:
                 if verb in item:
-                    yield item[verb].get("operationId", f"{verb}_{path}"), (path, verb, item[verb])
+                    yield item[verb].get("operationId") or _name_of(verb, path), (path, verb, item[verb])
             # Swagger 2.0 allows one operation a path and verb; a vendor extension holds the others.
             for more in item.get("x-operations", ()):
                 yield more["operationId"], (path, more["x-verb"], more)
@@ -146,13 +148,14 @@ class Document:
             service=self.service,
             id=operation_id,
             verb=verb.upper(),
-            path=path,
+            path=self.raw.get("basePath", "").rstrip("/") + path,
             summary=raw.get("summary", ""),
             description=raw.get("description", ""),
             parameters=tuple(self._parameters(path, raw)),
             consumes=tuple(raw.get("consumes", self.raw.get("consumes", ()))),
             security=self._security(raw),
             is_download=schema.get("type") == "file",
+            is_idempotent=raw.get("x-idempotent"),
             result=self._result(schema),
             result_description=answer.get("description", ""),
         )
@@ -215,6 +218,11 @@ class Document:
                 raise SpecError(f"{self.source} is not a valid Swagger 2.0 document: {_reason(error)}") from error
 
 
+def _name_of(verb: str, path: str) -> str:
+    """Return the name of an operation that has no operationId, as one can type it: ``get_things_id``."""
+    return "_".join([verb, *re.findall(r"\w+", path)])
+
+
 def _reason(error: Any) -> str:
     """Return what a validation error says, in one line, with the place in the document where it knows it."""
     cause = error.args[-1]
@@ -258,6 +266,8 @@ def catalog(resources: str | os.PathLike[str] | Mapping[str, Any] | None = None)
         found.update(_in_folder(folder, named_by=FOLDER_VARIABLE))
     if isinstance(resources, Mapping):
         found.update({name: _given(name, raw) for name, raw in resources.items()})
+    elif resources is not None and not isinstance(resources, (str, os.PathLike)):
+        raise SpecError(f"resources={resources!r}: a folder of documents, or a dict of them by service.")
     elif resources is not None:
         found.update(_in_folder(resources, named_by="resources"))
     return dict(sorted(found.items()))

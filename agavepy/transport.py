@@ -25,6 +25,9 @@ LONGEST_ERROR_BODY = 1 << 20  # bytes of an error page that are kept
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # safe or idempotent (RFC 9110, 9.2)
 _PASSING = frozenset({429, 502, 503, 504})
+_UNTOUCHED = frozenset({429, 503})  # the server says that it has not begun: anything idempotent or not may come again
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 10
 _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -45,6 +48,8 @@ class Request(NamedTuple):
     auth: Auth | None = None
     timeout: Any = None  # seconds, or (connect, read); None: the defaults
     is_stream: bool = False  # leave the body of a success unread
+    is_idempotent: bool | None = None  # None: as its verb says (RFC 9110, 9.2)
+    follows: bool = True  # redirects; a grant holds a password and goes nowhere else
 
 
 class Transport:
@@ -67,8 +72,12 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sleep = sleep
+        self._origin = _origin(origin)
         self._verify = _certificates(verify)
-        self._session = _Session(_origin(origin))
+        self._session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)  # as many threads keep a connection each
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
         self._proxies = dict(proxies) if proxies is not None else requests.utils.get_environ_proxies(origin)
 
     def send(self, request: Request) -> requests.Response:
@@ -84,7 +93,7 @@ class Transport:
             try:
                 response = self._send_once(request)
             except _BROKEN as error:
-                if request.method not in _REPEATABLE or _is_final(error):
+                if not _is_repeatable(request) or _is_final(error):
                     raise _explained(error, request, attempt) from error
                 self._sleep(_backoff_s(attempt))
             else:
@@ -93,7 +102,7 @@ class Transport:
                     return response
                 response.close()
                 self._sleep(wait_s)
-            _rewind(request)
+            rewind(request)
         try:
             return self._send_once(request)
         except _BROKEN as error:
@@ -104,9 +113,28 @@ class Transport:
         self._session.close()
 
     def _send_once(self, request: Request) -> requests.Response:
+        """Return the answer at the end of all redirects."""
+        for _ in range(_MOST_REDIRECTS):
+            response = self._exchange(request)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            response.close()
+            request = self._redirected(request, response.status_code, urllib.parse.urljoin(request.url, location))
+        raise AgaveError(
+            f"{request.operation}: more than {_MOST_REDIRECTS} redirects, the last to {redact(request.url)}."
+        )
+
+    def _exchange(self, request: Request) -> requests.Response:
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S) if request.timeout is None else request.timeout
         response = self._session.send(
-            _prepare(request), stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies, cert=None
+            _prepare(request),
+            stream=True,
+            timeout=timeout,
+            verify=self._verify,
+            proxies=self._proxies,
+            cert=None,
+            allow_redirects=False,
         )
         if response.status_code >= 400:
             _read_bounded(response)
@@ -114,8 +142,30 @@ class Transport:
             response.content  # noqa: B018 - reads the body, here where a break can still be repeated
         return response
 
+    def _redirected(self, request: Request, status: int, url: str) -> Request:
+        """
+        Return the request that follows a redirect.
+
+        Only reading leaves our scheme, host and port, and without any credential; no verb turns into another, except
+        as 303 means it.
+
+        :raises AgaveError: it is not followed.
+        """
+        is_home = _origin(url) == self._origin
+        is_reading = request.method in ("GET", "HEAD")
+        if not request.follows or not url.startswith(("https://", "http://")) or not (is_home or is_reading):
+            raise _not_followed(request, status, url)
+        if status == 303 and not is_reading:
+            return request._replace(method="GET", url=url, body=None)
+        if status in (301, 302) and not is_reading:
+            raise _not_followed(request, status, url)
+        rewind(request)
+        return request._replace(url=url) if is_home else _anonymous(request._replace(url=url))
+
     def _wait_before_repeating(self, request: Request, response: requests.Response, attempt: int) -> float | None:
         if response.status_code not in _PASSING or request.method not in _REPEATABLE:
+            return None
+        if not _is_repeatable(request) and response.status_code not in _UNTOUCHED:
             return None
         asked_s = _retry_after_s(response)
         if asked_s is None:
@@ -123,25 +173,29 @@ class Transport:
         return asked_s if asked_s <= LONGEST_WAIT_S else None
 
 
-class _Session(requests.Session):
-    """A pool of connections that takes its credentials nowhere but home."""
+def rewind(request: Request) -> None:
+    """Make the body of a request ready to be sent again.
 
-    def __init__(self, origin: tuple[str, str, int | None]) -> None:
-        super().__init__()
-        self._origin = origin
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)  # as many threads keep a connection each
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Drop every credential of a redirect that leaves our scheme, host and port."""
-        if _origin(str(prepared_request.url)) != self._origin:
-            for name in [name for name in prepared_request.headers if _is_credential(name)]:
-                del prepared_request.headers[name]
+    :raises OSError: it is a stream that was consumed.
+    """
+    if isinstance(request.body, MultipartBody):
+        request.body.rewind()
 
 
-def _is_credential(header: str) -> bool:
-    return header.lower() in ("authorization", "cookie") or header.lower().startswith("x-jwt-assertion")
+def _is_repeatable(request: Request) -> bool:
+    return request.method in _REPEATABLE if request.is_idempotent is None else request.is_idempotent
+
+
+def _anonymous(request: Request) -> Request:
+    headers = {name: value for name, value in request.headers.items() if name.lower() in ("accept", "range")}
+    return request._replace(auth=None, headers=headers)
+
+
+def _not_followed(request: Request, status: int, url: str) -> AgaveError:
+    return AgaveError(
+        f"{request.operation}: {status} sends a {request.method} on to {redact(url)}; it is not followed."
+        " Is api_server right?"
+    )
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -167,11 +221,6 @@ def _attach_body(prepared: requests.PreparedRequest, body: Any) -> None:
         prepared.headers["Transfer-Encoding"] = "chunked"
     elif body is not None or prepared.method in ("POST", "PUT", "PATCH"):
         prepared.headers["Content-Length"] = str(len(body or b""))
-
-
-def _rewind(request: Request) -> None:
-    if isinstance(request.body, MultipartBody):
-        request.body.rewind()
 
 
 def _read_bounded(response: requests.Response) -> None:
@@ -241,6 +290,8 @@ def _is_error(value: Any) -> bool:
 def _hint(error: BaseException, request: Request) -> str:
     if isinstance(error, requests.exceptions.ProxyError):
         return "The proxy refused: check proxies= or HTTPS_PROXY."
+    if isinstance(error, requests.exceptions.SSLError) and ("X509" in str(error) or "PEM" in str(error)):
+        return "The file that verify= or REQUESTS_CA_BUNDLE names holds no certificate."
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
             return "The server does not speak TLS: should api_server begin with http:// ?"

@@ -11,6 +11,12 @@ from agavepy.agave import Agave
 from .recording import Recorder, recording
 
 SETTINGS = (
+    *(
+        f"TAPIS_{name}"
+        for name in ("BASE_URL", "TOKEN", "REFRESH_TOKEN", "API_KEY", "API_SECRET", "USERNAME", "PASSWORD")
+    ),
+    *(f"TAPIS_{name}" for name in ("TENANT_ID", "TENANTS_URL", "CACHE_DIR")),
+    "AGAVE_CACHE_DIR",
     "AGAVEPY_RESOURCES",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",

@@ -67,7 +67,7 @@ def test_arguments_that_cannot_work_are_refused(keywords: Any, hint: str) -> Non
 
 
 def test_a_call_without_a_login_says_how_to_get_one(recorder: Recorder) -> None:
-    with pytest.raises(AgaveError, match=r"apps\.list: not logged in at http.*Pass token="):
+    with pytest.raises(AgaveError, match=r"apps\.list: not logged in at http.*pass token="):
         Agave(api_server=recorder.url).apps.list()
     with pytest.raises(AgaveError, match="clients.list asks for a name and a password"):
         Agave(api_server=recorder.url).clients.list()
@@ -162,3 +162,27 @@ def test_a_closed_client_opens_again(ag: Agave) -> None:
     ag.systems.list()
     ag.close()
     ag.systems.list()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://x", "api.example.org"])
+def test_an_address_without_a_scheme_says_so(address: str) -> None:
+    with pytest.raises(AgaveError, match="an address begins with https://"):
+        Agave(api_server=address, token="t").systems.list()
+
+
+@pytest.mark.parametrize("token", ["t-hidden\n", "t-\rhidden", "t-h\u00efdden"])
+def test_a_token_that_no_header_can_hold_is_not_shown(recorder: Recorder, token: str) -> None:
+    with pytest.raises(AgaveError, match=r"strip\(\) the secret") as caught:
+        Agave(api_server=recorder.url, token=token).systems.list()
+    assert token.strip() not in str(caught.value)
+
+
+def test_a_slip_in_a_keyword_is_seen_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    Agave(pasword="x", base_url="y")
+    assert "ignores the keyword 'pasword'. Did you mean 'password'?" in caplog.text
+    assert "base_url" not in caplog.text
+
+
+def test_passwords_in_addresses_are_not_shown_or_pickled() -> None:
+    ag = Agave(api_server="https://u:p-secret@x", token="t", proxies={"https": "http://u:p-secret@proxy"})
+    assert "p-secret" not in f"{ag!r} {pickle.dumps(ag)!r}"

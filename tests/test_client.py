@@ -325,3 +325,29 @@ def test_threads_share_one_client(ag: Agave, recorder: Recorder) -> None:
     for thread in threads:
         thread.join()
     assert results == ["x"] * 80
+
+
+@pytest.mark.parametrize(
+    ("extra", "value"), [("headers", "x"), ("query", "a=b"), ("search", ["a"]), ("timeout", "5"), ("timeout", -1)]
+)
+def test_extra_keywords_of_the_wrong_kind_name_the_operation(
+    ag: Agave, recorder: Recorder, extra: str, value: Any
+) -> None:
+    with pytest.raises(TypeError, match=rf"jobs\.list: {extra}="):
+        ag.jobs.list(**{extra: value})
+    assert not recorder.received
+
+
+def test_a_body_that_is_no_json_names_the_operation(ag: Agave) -> None:
+    with pytest.raises(TypeError, match=r"jobs\.submit: body: set is not JSON serializable"):
+        ag.jobs.submit(body={"name": {1}})
+
+
+def test_query_replaces_what_it_repeats(ag: Agave, recorder: Recorder) -> None:
+    ag.jobs.list(limit=5, query={"limit": 9})
+    assert recorder.last.target == "/jobs/v2/?limit=9"
+
+
+def test_help_names_the_fields_of_a_body(ag: Agave) -> None:
+    assert "appId (string; required): " in ag.jobs.submit.__doc__
+    assert "submit(*, body)\n    Submit a job." in ag.jobs.__doc__

@@ -179,3 +179,21 @@ def test_bravado_core_builds_each_operation_of_a_bundled_document(service: str) 
             assert operation.params.keys() - {"Authorization"} == {
                 parameter.name for parameter in document.operation(operation.operation_id).parameters
             }
+
+
+def test_a_base_path_comes_before_every_path(recorder: Recorder) -> None:
+    raw = {**yaml.safe_load(PETS), "basePath": "/zoo/v1/"}
+    Agave(api_server=recorder.url, token="t", resources={"pets": raw}).pets.get(petId="1")
+    assert recorder.last.target == "/zoo/v1/pets/v2/1"
+
+
+def test_an_operation_without_an_id_gets_a_name_one_can_type(recorder: Recorder) -> None:
+    raw = yaml.safe_load(PETS.replace("operationId: get", "deprecated: false"))
+    Agave(api_server=recorder.url, token="t", resources={"pets": raw}).pets.get_pets_v2_petId(petId="1")
+    assert recorder.last.target == "/pets/v2/1"
+
+
+@pytest.mark.parametrize("given", [5, ["a"], True])
+def test_resources_of_the_wrong_kind_are_refused(given: Any) -> None:
+    with pytest.raises(SpecError, match="a folder of documents, or a dict"):
+        Agave(resources=given)

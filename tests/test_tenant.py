@@ -90,9 +90,11 @@ def test_what_is_not_served_says_so(ag: Agave) -> None:
 
 
 def test_an_expired_token_is_a_clear_error(tenant: Sandbox, clock: ManualClock) -> None:
-    ag = tenant.client()
+    ag = Agave(api_server=tenant.url, token=tenant.client().token, verify=tenant.ca_file)
     clock.advance(3601)
-    with pytest.raises(AgaveHTTPError, match="^401 Client Error: .* - Access Token Expired"):
+    with pytest.raises(
+        AgaveHTTPError, match="^401 Client Error: .* - Access Token Expired - Log in: run 'agavepy login'"
+    ):
         ag.systems.list()
 
 

@@ -1,0 +1,488 @@
+"""
+Sessions on disk: ``config.json``, the ``current`` file and ``.agpy`` lists, as other tools of the platform write them.
+
+Every write replaces a file whole, under a lock, readable by its owner only. Entries and keys of other tools stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import AgaveError
+
+log = logging.getLogger("agavepy")
+
+LOCK_TIMEOUT_S = 120.0  # longer than a renewal may take
+_RESERVE_BYTES = 16_384  # more than one session adds to the file
+_NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+# Our names, and those of the files.
+FILE_KEYS = {
+    "tenant_id": "tenantid",
+    "api_server": "baseurl",
+    "api_secret": "apisecret",
+    "api_key": "apikey",
+    "username": "username",
+    "token": "access_token",
+    "refresh_token": "refresh_token",
+    "created_at": "created_at",
+    "expires_in": "expires_in",
+    "expires_at": "expires_at",
+}
+_DOCUMENTED = ("tenantid", "baseurl", "devurl", "apisecret", "apikey", "username", "access_token", "refresh_token")
+_DOCUMENTED_TIMES = ("created_at", "expires_in", "expires_at")
+
+
+class Session(NamedTuple):
+    """One login: which tenant, who, by which OAuth client, with which tokens. None: not known."""
+
+    tenant_id: str | None = None
+    api_server: str | None = None
+    username: str | None = None
+    client_name: str | None = None
+    api_key: str | None = None
+    api_secret: str | None = None
+    token: str | None = None
+    refresh_token: str | None = None
+    created_at: float | None = None  # seconds since the epoch
+    expires_in: float | None = None  # seconds
+    expires_at: str | None = None  # as it stands in the file
+
+    def __repr__(self) -> str:
+        return f"<session {self.client_name} of {self.username} at {self.tenant_id or self.api_server}>"
+
+    @property
+    def deadline(self) -> float | None:
+        """Return when the access token expires, in seconds since the epoch."""
+        if self.created_at is not None and self.expires_in is not None:
+            return self.created_at + self.expires_in
+        return parse_time(self.expires_at)
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it is filed: the OAuth client's, else its key."""
+        return self.client_name or self.api_key or "default"
+
+    def keywords(self) -> dict[str, Any]:
+        """Return what is known as keywords of ``Agave()``."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class NoSession(AgaveError):
+    """There is no such session; the text says where it was looked for."""
+
+
+# One session as the files have it
+
+
+def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Session:
+    """Return the session of a file's entry, in either vocabulary: that of the command line or that of ``.agpy``."""
+    found = {ours: raw.get(theirs) or raw.get(ours) or None for ours, theirs in FILE_KEYS.items()}
+    found["created_at"], found["expires_in"] = _number(found["created_at"]), _number(found["expires_in"])
+    return Session(client_name=client_name or raw.get("client_name") or None, **found)
+
+
+def to_file(session: Session, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the entry of a session with the documented keys; what ``before`` holds besides them is kept."""
+    entry: dict[str, Any] = dict.fromkeys((*_DOCUMENTED, *_DOCUMENTED_TIMES), "")
+    entry.update(before or {})
+    values = session._asdict()
+    entry.update({theirs: "" if values[ours] is None else values[ours] for ours, theirs in FILE_KEYS.items()})
+    if session.created_at is not None:
+        entry["created_at"] = str(int(session.created_at))
+    if session.expires_in is not None:
+        entry["expires_in"] = int(session.expires_in)
+    deadline = session.deadline
+    entry["expires_at"] = "" if deadline is None else format_time(deadline)
+    return entry
+
+
+def format_time(seconds: float) -> str:
+    """Return a time as the files have it: ``Tue Oct 16 20:48:36 UTC 2018``."""
+    return time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(seconds))
+
+
+def parse_time(text: str | None) -> float | None:
+    """Return seconds since the epoch of a time written with or without a zone; without, it is local time."""
+    words = str(text or "").split()
+    try:
+        if len(words) == 6:  # with the name of a zone, of which only UTC is unambiguous
+            import calendar
+
+            moment = time.strptime(" ".join(words[:4] + words[5:]), "%a %b %d %H:%M:%S %Y")
+            return float(calendar.timegm(moment)) if words[4] in ("UTC", "GMT") else time.mktime(moment)
+        return time.mktime(time.strptime(" ".join(words), "%a %b %d %H:%M:%S %Y"))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+# The folder
+
+
+def default_folder() -> Path:
+    """Return the cache folder: TAPIS_CACHE_DIR, else AGAVE_CACHE_DIR, else ``~/.agave``."""
+    named = os.environ.get("TAPIS_CACHE_DIR") or os.environ.get("AGAVE_CACHE_DIR")
+    return Path(named).expanduser() if named else Path.home() / ".agave"
+
+
+def agpy_paths() -> list[Path]:
+    """Return where ``.agpy`` lists are looked for."""
+    return [Path.home() / ".agpy", *(Path(folder) / ".agpy" for folder in ("/etc", "/root", "/"))]
+
+
+class Cache:
+    """
+    The sessions of a folder.
+
+    :param folder: None: :func:`default_folder`.
+    :param now: seconds since the epoch, for the names of files kept aside.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, now: Callable[[], float] = time.time) -> None:
+        self.folder = Path(folder).expanduser() if folder else default_folder()
+        self.config_path = self.folder / "config.json"
+        self.current_path = self.folder / "current"
+        self._now = now
+
+    def __repr__(self) -> str:
+        return f"<sessions in {self.folder}>"
+
+    # Reading: without a lock, since every write replaces a file whole
+
+    def find(
+        self,
+        *,
+        tenant_id: str | None = None,
+        username: str | None = None,
+        client_name: str | None = None,
+        api_key: str | None = None,
+    ) -> Session:
+        """
+        Return the session asked for; without any criterion the current one.
+
+        ``config.json`` is asked first, then ``current``, then the ``.agpy`` lists.
+
+        :raises NoSession: there is none.
+        """
+        asked = {"tenant_id": tenant_id, "username": username, "client_name": client_name, "api_key": api_key}
+        wanted = {name: value for name, value in asked.items() if value}
+        for session in self._all(prefer_current=not wanted):
+            if all(getattr(session, name) == value for name, value in wanted.items()):
+                return self._freshest(session)
+        raise NoSession(self._nothing(wanted))
+
+    def everywhere(self) -> list[Session]:
+        """Return every session of every file, each login once, the current one first."""
+        found: list[Session] = []
+        for session in (*self._all(prefer_current=True), *self.sessions()):
+            if not any(is_same(session, known) for known in found):
+                found.append(self._freshest(session))
+        return found
+
+    def filed(self) -> dict[str, Any]:
+        """Return ``config.json`` as it stands, or an empty dict."""
+        return self._config()
+
+    def sessions(self) -> list[Session]:
+        """Return every session of ``config.json``, in its order."""
+        return list(_filed(self._config()))
+
+    def _all(self, *, prefer_current: bool) -> Iterator[Session]:
+        config = self._config()
+        if prefer_current:
+            yield from _current_of(config)
+        else:
+            yield from _filed(config)
+            yield from _current_of(config)
+        yield from self._entries(self.current_path)
+        for path in agpy_paths():
+            yield from self._entries(path)
+
+    def _freshest(self, session: Session) -> Session:
+        """Return the newest copy of a session: a crash may have come between the writes of two files."""
+        copies = [
+            other for other in (*_filed(self._config()), *self._entries(self.current_path)) if is_same(other, session)
+        ]
+        return max([session, *copies], key=lambda copy: copy.created_at or 0)
+
+    def _entries(self, path: Path) -> Iterator[Session]:
+        content = self._read(path)
+        for entry in content if isinstance(content, list) else [content]:
+            if isinstance(entry, dict) and entry:
+                yield from_file(entry)
+
+    def _config(self) -> dict[str, Any]:
+        content = self._read(self.config_path)
+        return content if isinstance(content, dict) else {}
+
+    def _read(self, path: Path) -> Any:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            # A folder that is a file, or somebody else's list, holds no session of ours; writing will say so.
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            self._keep_aside(path)
+            return None
+
+    def _keep_aside(self, path: Path) -> None:
+        aside = path.with_name(f"{path.name}.bad-{int(self._now())}")
+        try:
+            os.replace(path, aside)
+        except OSError as error:
+            raise AgaveError(f"{path} is not JSON, and cannot be kept aside: {error.strerror}.") from error
+        log.warning("%s is not JSON: kept aside as %s", path, aside.name)
+
+    def _nothing(self, wanted: Mapping[str, str]) -> str:
+        asked = f" with {', '.join(f'{name}={value!r}' for name, value in wanted.items())}" if wanted else ""
+        known = "; ".join(f"{each.tenant_id}/{each.username}/{each.name}" for each in self.sessions())
+        there = f" There are: {known}." if known else ""
+        return f"No session{asked} in {self.config_path}.{there} Run 'agavepy login', or pass token=…."
+
+    # Writing
+
+    def save(self, session: Session) -> None:
+        """
+        File a session and make it the current one; older sessions of other clients stay.
+
+        :raises AgaveError: the folder cannot be written.
+        """
+        with self.locked(), self.reserved() as write:
+            write(session)
+
+    def forget(self, session: Session) -> None:
+        """Take a session out of the files."""
+        with self.locked():
+            config = self._config()
+            named = config.get("sessions", {}).get(session.tenant_id or "", {}).get(session.username or "", {})
+            named.pop(session.name, None)
+            current = config.get("current", {})
+            for name in [
+                name for name, entry in current.items() if is_same(from_file(entry, client_name=name), session)
+            ]:
+                del current[name]
+            self._replace(self.config_path, config)
+            if any(is_same(entry, session) for entry in self._entries(self.current_path)):
+                self.current_path.unlink()
+
+    @contextlib.contextmanager
+    def locked(self, name: str = "config.json.lock") -> Iterator[None]:
+        """
+        Hold a lock of the folder among all threads and processes; a process that dies gives it back.
+
+        :raises AgaveError: the folder cannot be written, or another process has held the lock for minutes.
+        """
+        self._make_folder()
+        with _in_process(self.folder / name), _between_processes(self.folder / name):
+            yield
+
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[Callable[[Session], None]]:
+        """
+        Give a function that files a session, with its place on the disk taken beforehand.
+
+        A refresh token is used up by the server before the new one can be written: a full disk must show itself
+        earlier than that. The caller holds the lock.
+
+        :raises AgaveError: there is no place.
+        """
+        self._sweep()
+        config, flat = self._config(), self._flat()
+        room = len(json.dumps(config)) + len(json.dumps(flat)) + _RESERVE_BYTES
+        with _Replacement(self.config_path, room) as first, _Replacement(self.current_path, room) as second:
+
+            def write(session: Session) -> None:
+                first.commit(_dump(_with(config, session)))
+                second.commit(_dump(self._flat_with(flat, session)))
+
+            yield write
+
+    def _sweep(self) -> None:
+        """Remove what a writer that was killed left; nobody else writes while the lock is held."""
+        for path in (self.config_path, self.current_path):
+            for left_over in path.parent.glob(f".{path.name}.*"):
+                left_over.unlink(missing_ok=True)
+
+    def _flat(self) -> dict[str, Any]:
+        content = self._read(self.current_path)
+        return content if isinstance(content, dict) else {}
+
+    def _flat_with(self, flat: Mapping[str, Any], session: Session) -> dict[str, Any]:
+        before = flat if is_same(from_file(flat), session) else {}
+        return {**to_file(session, before), "client_name": session.client_name or ""}
+
+    def _replace(self, path: Path, content: Any) -> None:
+        with _Replacement(path, 0) as replacement:
+            replacement.commit(_dump(content))
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+
+def is_same(one: Session, other: Session) -> bool:
+    """Tell whether two sessions are the same login: the same OAuth client and user at the same tenant."""
+    if one.api_key or other.api_key:
+        return one.api_key == other.api_key and (one.username or "") == (other.username or "")
+    return (one.tenant_id, one.username, one.client_name) == (other.tenant_id, other.username, other.client_name)
+
+
+def _filed(config: Mapping[str, Any]) -> Iterator[Session]:
+    for tenant_id, users in _items(config.get("sessions")):
+        for username, clients in _items(users):
+            for name, entry in _items(clients):
+                filed = from_file(entry, client_name=name) if isinstance(entry, dict) else Session()
+                yield filed._replace(tenant_id=filed.tenant_id or tenant_id, username=filed.username or username)
+
+
+def _current_of(config: Mapping[str, Any]) -> Iterator[Session]:
+    for name, entry in _items(config.get("current")):
+        if isinstance(entry, dict):
+            yield from_file(entry, client_name=name)
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _with(config: Mapping[str, Any], session: Session) -> dict[str, Any]:
+    """Return ``config`` with the session filed and current; everything else is as it was."""
+    sessions = {tenant_id: dict(users) for tenant_id, users in _items(config.get("sessions"))}
+    users = sessions.setdefault(session.tenant_id or "", {})
+    named = users[session.username or ""] = dict(users.get(session.username or "", {}))
+    named[session.name] = to_file(session, named.get(session.name))
+    before = dict(_items(config.get("current"))).get(session.name)
+    return {**config, "current": {session.name: to_file(session, before)}, "sessions": sessions}
+
+
+def _dump(content: Any) -> bytes:
+    return json.dumps(content, indent=4).encode()
+
+
+class _Replacement:
+    """A file beside its target that takes its place when it is committed, whole and on the disk."""
+
+    def __init__(self, target: Path, room_bytes: int) -> None:
+        self._target = Path(os.path.realpath(target))  # a link stays a link
+        self._room_bytes = room_bytes
+
+    def __enter__(self) -> _Replacement:
+        import tempfile
+
+        try:
+            self._handle, name = tempfile.mkstemp(prefix=f".{self._target.name}.", dir=self._target.parent)  # 0600
+        except OSError as error:
+            raise _unwritable(self._target, error) from error
+        self._path = Path(name)
+        try:
+            self._write(b" " * self._room_bytes)
+        except AgaveError:
+            self._discard()
+            raise
+        return self
+
+    def commit(self, content: bytes) -> None:
+        """Put ``content`` in the target's place."""
+        self._write(content)
+        try:
+            os.replace(self._path, self._target)
+            _sync_folder(self._target.parent)
+        except OSError as error:
+            raise _unwritable(self._target, error) from error
+
+    def __exit__(self, *unused: Any) -> None:
+        self._discard()
+
+    def _write(self, content: bytes) -> None:
+        try:
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(self._handle, view) :]
+            os.ftruncate(self._handle, len(content))
+            os.fsync(self._handle)
+        except OSError as error:
+            raise _unwritable(self._target, error) from error
+
+    def _discard(self) -> None:
+        os.close(self._handle)
+        self._path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # or a power cut could bring the old name back
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> AgaveError:
+    return AgaveError(f"{path} cannot be written: {error.strerror}. Name another folder with TAPIS_CACHE_DIR.")
+
+
+# Locks
+
+
+_locks: dict[str, threading.RLock] = {}  # by path: all clients of a process that share a folder
+_held = threading.local()
+_said_no_locks: set[str] = set()
+
+
+@contextlib.contextmanager
+def _in_process(path: Path) -> Iterator[None]:
+    lock = _locks.setdefault(os.path.realpath(path), threading.RLock())
+    if not lock.acquire(timeout=LOCK_TIMEOUT_S):
+        raise AgaveError(f"Another thread has held {path} for {LOCK_TIMEOUT_S:.0f} s.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _between_processes(path: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    # No soft locks: one that a dead process left would block for ever.
+    lock = FileLock(path, timeout=LOCK_TIMEOUT_S, mode=0o600, fallback_to_soft=False, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise AgaveError(f"Another process has held {path} for {LOCK_TIMEOUT_S:.0f} s: is it stuck?") from None
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
+            raise _unwritable(path, error) from error
+        _say_once_that_there_are_no_locks(path.parent)
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say_once_that_there_are_no_locks(folder: Path) -> None:
+    if str(folder) not in _said_no_locks:
+        _said_no_locks.add(str(folder))
+        log.warning("%s has no file locks: files are still replaced whole, but two renewals may meet there", folder)
