@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import specs
+from . import auth, specs
 from .cached import CachedSessions
 from .client import Operation, Service
 from .errors import AgaveError, AgaveException, AgavepyError, nearest
@@ -33,6 +33,7 @@ __all__ = [
 
 log = logging.getLogger("agavepy")
 
+LOGIN_TIME_LIMIT_S = 300.0
 DEFAULT_API_SERVER = "https://api.tacc.utexas.edu"
 _PUBLIC = ("api_server", "tenant_id", "username", "client_name", "verify", "proxies", "resources")
 
@@ -188,6 +189,48 @@ class Agave(CachedSessions, Identity):
     def refresh_tokens(self) -> str | None:
         """Return a new access token, bought with the refresh token."""
         return self.refresh()
+
+    def get_client_token(self) -> str:
+        """
+        Return an access token of the OAuth client itself, bought without a user (client_credentials).
+
+        This session stays as it is: the token is for another client, ``Agave(api_server=…, token=…)``.
+
+        :raises AgaveError: the key and the secret of the OAuth client are not known.
+        """
+        if not (self.api_key and self.api_secret):
+            raise AgaveError("A token of an OAuth client takes its key and secret: pass api_key=… and api_secret=….")
+        server = self._base_url("token")
+        info = auth.client_grant(self._post, server, api_key=self.api_key, api_secret=self.api_secret)
+        return str(info["access_token"])
+
+    def login_with_browser(
+        self, *, open_browser: Callable[[str], Any] | None = None, timeout_s: float = LOGIN_TIME_LIMIT_S
+    ) -> str:
+        """
+        Return a new access token, after a login through the browser; name and password are typed there only.
+
+        ``api_key`` has to be known; an OAuth client without a secret will do.
+
+        :param open_browser: called with the address to open; None: the system's browser.
+        :param timeout_s: seconds the user has for it.
+        :raises AgaveError: the login was denied, or nobody came back in time.
+        """
+        from . import browser
+
+        return browser.log_in(self, open_browser=open_browser, timeout_s=timeout_s)
+
+    def logout(self) -> None:
+        """
+        Give the tokens back to the tenant and forget the session, here and in the files.
+
+        It is forgotten in any case.
+
+        :raises AgaveError: the tokens could not be given back, and are good until they expire.
+        """
+        from . import revocation
+
+        revocation.log_out(self)
 
     def init(self, tenantsurl: str | None = None) -> None:
         """

@@ -117,10 +117,12 @@ def admin_grant(
     return _grant(post, api_server, "admin_password", form, by=basic(api_key, api_secret))
 
 
-def refresh_grant(post: Post, api_server: str, *, api_key: str, api_secret: str, refresh_token: str) -> dict[str, Any]:
+def refresh_grant(
+    post: Post, api_server: str, *, api_key: str, api_secret: str | None, refresh_token: str
+) -> dict[str, Any]:
     """Return a token bought with a refresh token, which can be redeemed once (RFC 6749, 6)."""
-    form = {"refresh_token": refresh_token, "scope": SCOPE}
-    return _grant(post, api_server, "refresh_token", form, by=basic(api_key, api_secret))
+    form, by = _as_client(api_key, api_secret, {"refresh_token": refresh_token, "scope": SCOPE})
+    return _grant(post, api_server, "refresh_token", form, by=by)
 
 
 def client_grant(post: Post, api_server: str, *, api_key: str, api_secret: str) -> dict[str, Any]:
@@ -132,16 +134,22 @@ def code_grant(
     post: Post, api_server: str, *, api_key: str, api_secret: str | None, code: str, redirect_uri: str, verifier: str
 ) -> dict[str, Any]:
     """Return a token bought with the code of a login through the browser (RFC 6749, 4.1; RFC 7636)."""
-    form = {"code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
-    if not api_secret:  # a public client names itself in the form
-        return _grant(post, api_server, "authorization_code", {**form, "client_id": api_key}, by=None)
-    return _grant(post, api_server, "authorization_code", form, by=basic(api_key, api_secret))
+    shown = {"code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
+    form, by = _as_client(api_key, api_secret, shown)
+    return _grant(post, api_server, "authorization_code", form, by=by)
 
 
-def revoke(post: Post, api_server: str, *, api_key: str, api_secret: str, token: str) -> None:
+def revoke(post: Post, api_server: str, *, api_key: str, api_secret: str | None, token: str) -> None:
     """Give a token back, and all that was bought with it (RFC 7009)."""
-    form = urllib.parse.urlencode({"token": token})
-    post(_endpoint(api_server, "revoke"), _FORM, form, basic(api_key, api_secret))
+    form, by = _as_client(api_key, api_secret, {"token": token})
+    post(endpoint(api_server, "revoke"), _FORM, urllib.parse.urlencode(form), by)
+
+
+def _as_client(api_key: str, api_secret: str | None, form: Mapping[str, str]) -> tuple[dict[str, str], Auth | None]:
+    """Return form and auth of an OAuth client; one without a secret names itself in the form (RFC 6749, 2.3.1)."""
+    if api_secret:
+        return dict(form), basic(api_key, api_secret)
+    return {**form, "client_id": api_key}, None
 
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -151,7 +159,7 @@ def _grant(post: Post, api_server: str, kind: str, form: Mapping[str, str], *, b
     from oauthlib.oauth2 import OAuth2Error
     from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
-    url = _endpoint(api_server, "token")
+    url = endpoint(api_server, "token")
     response = post(url, _FORM, urllib.parse.urlencode({"grant_type": kind, **form}), by)
     nonsense = AgaveError(f"{url} answered {response.status_code} with something that is not a token.")
     try:
@@ -163,7 +171,12 @@ def _grant(post: Post, api_server: str, kind: str, form: Mapping[str, str], *, b
     return info
 
 
-def _endpoint(api_server: str, name: str) -> str:
+def endpoint(api_server: str, name: str) -> str:
+    """
+    Return the address of ``token``, ``revoke`` or ``authorize``.
+
+    :raises AgaveError: a password would be sent there in clear text.
+    """
     refuse_clear_text(api_server)
     return f"{api_server.rstrip('/')}/{name}"
 

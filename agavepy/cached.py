@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AgaveError
 from .identity import environment_session
-from .sessions import Cache, Session, agpy_paths, default_folder, to_file
+from .sessions import Cache, Session, agpy_paths, default_folder, to_file, with_secrets
 
 if TYPE_CHECKING:
     from .agave import Agave
@@ -51,7 +51,7 @@ class CachedSessions:
     @classmethod
     def _read_clients(cls, agave_kwargs: bool = True) -> list[dict[str, Any]]:
         cache = Cache()
-        return [_as_asked(session, agave_kwargs) for session in cache.everywhere()]
+        return [_as_asked(with_secrets(session), agave_kwargs) for session in cache.everywhere()]
 
     @classmethod
     def _read_sessions(cls) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def create(ag: Any, name: str | None = None, description: str | None = None) -> 
     :raises AgaveError: it did not give a key and a secret.
     """
     name = name or _made_up()
-    with _as_user(ag, name), _without_token():
+    with as_user(ag, name), _without_token():
         body = {"clientName": name, "description": description or "", "tier": "Unlimited", "callbackUrl": ""}
         made = ag.clients.create(body=body)
     key, secret = (_text(made, field) for field in ("consumerKey", "consumerSecret"))
@@ -47,7 +47,7 @@ def create(ag: Any, name: str | None = None, description: str | None = None) -> 
 
 def show(ag: Any) -> list[AttrDict]:
     """Print the user's clients as a table of names and descriptions; return their records."""
-    with _as_user(ag):
+    with as_user(ag):
         found = _records(ag.clients.list(), "clients.list")
     prompts.print_table(("NAME", "DESCRIPTION"), ([each.get("name"), each.get("description")] for each in found))
     return found
@@ -62,7 +62,7 @@ def delete(ag: Any, name: str | None = None) -> None:
     :raises AgaveError: the session has none, and no name is given.
     """
     name = name or _of_session(ag, "clients_delete")
-    with _as_user(ag, name):
+    with as_user(ag, name):
         ag.clients.delete(clientName=name)
     if name == ag.client_name:
         ag.api_key = ag.api_secret = ag.client_name = None
@@ -78,14 +78,14 @@ def subscribe(ag: Any, api_name: str, api_version: str, api_provider: str, clien
     """
     name = client_name or _of_session(ag, "clients_subscribe")
     body = {"apiName": api_name, "apiVersion": api_version, "apiProvider": api_provider}
-    with _as_user(ag, name):
+    with as_user(ag, name):
         ag.clients.addSubscriptionForClient(clientName=name, body=body)
 
 
 def subscriptions(ag: Any, client_name: str | None = None) -> list[AttrDict]:
     """Print the APIs that tokens of a client, by default that of the session, may use; return their records."""
     name = client_name or _of_session(ag, "clients_subscriptions")
-    with _as_user(ag, name):
+    with as_user(ag, name):
         answer = ag.clients.listSubscriptionsForClient(clientName=name)
     found = _records(answer, "clients.listSubscriptionsForClient")
     fields = ("apiName", "apiVersion", "apiProvider")
@@ -94,7 +94,7 @@ def subscriptions(ag: Any, client_name: str | None = None) -> list[AttrDict]:
 
 
 @contextlib.contextmanager
-def _as_user(ag: Any, client_name: str = "") -> Iterator[None]:
+def as_user(ag: Any, client_name: str = "") -> Iterator[None]:
     """Have a name and a password for the block, and say of a refusal what can be done."""
     from .http_errors import AgaveHTTPError, from_response
 

@@ -59,6 +59,8 @@ class Identity(Client):
     _token: str | None = None
     _refresh_token: str | None = None
     _cache: Cache | None = None  # where the session stands on disk, if it does
+    _filed_token: str | None = None  # which stood there when we last looked
+    _known_life: tuple[Any, Life] | None = None
     _renewing: Renewal | None = None
     _connection: tuple[Any, Transport] | None = None
     _early_renewal_after = 0.0
@@ -100,8 +102,11 @@ class Identity(Client):
         :raises AgaveError: something that this takes is not known.
         :raises AgaveHTTPError: the server refused.
         """
-        self._adopt(session_with(self._session(), self._bought_with_password(), now=self._now()))
+        asked_at = self._now()
+        renewed = session_with(self._session(), self._bought_with_password(), now=asked_at)
+        self._go_on_with(renewed)
         self._file()
+        self._tell()
         return str(self._token)
 
     def refresh(self) -> str | None:
@@ -112,12 +117,12 @@ class Identity(Client):
         :raises AgaveHTTPError: the server refused.
         """
         if self._can_renew():
-            self._renewal().replace(str(self._token))
+            self._renewal().replace(self._token)
         return self._token
 
     def _can_renew(self) -> bool:
-        has_client = bool(self.api_key and self.api_secret)
-        return has_client and bool(self._refresh_token or (self.username and self.password))
+        # A public client has no secret; its refresh token comes from a login through the browser.
+        return bool(self.api_key and self._refresh_token) or self._can_buy_token()
 
     def _can_buy_token(self) -> bool:
         return bool(self.api_key and self.api_secret and self.username and self.password)
@@ -153,12 +158,19 @@ class Identity(Client):
         return from_file({**known, "expires_in": self.expires_in, "expires_at": self.expires_at})
 
     def _adopt(self, session: Session) -> None:
-        """Go on with the tokens of a session, and tell the program that asked to be told."""
+        """Go on with the tokens of a session that the files have, if there are any; tell who asked to be told."""
+        self._go_on_with(session)
+        self._filed_token = session.token
+        self._tell()
+
+    def _go_on_with(self, session: Session) -> None:
         self._token, self._refresh_token = session.token, session.refresh_token
         self.created_at, self.expires_in = session.created_at, session.expires_in
         info = info_of(session)
         self.expires_at = info.get("expires_at")
         self._jitter = jitter()
+
+    def _tell(self) -> None:
         if self.token_callback:
             self.token_callback(**self.token_info())
 
@@ -172,8 +184,19 @@ class Identity(Client):
         :raises AgaveError: the folder cannot be written.
         """
         cache = Cache(cache_dir, now=self._now)
-        cache.save(self._session())
-        self._cache = cache
+        with cache.locked():
+            self._take_newer(cache)
+            cache.save(self._session())
+        self._cache, self._filed_token = cache, self._token
+
+    def _take_newer(self, cache: Cache) -> None:
+        """Go on with the tokens that another process filed since we looked: ours were used up by that."""
+        if self._cache is not None and self._cache.folder == cache.folder and self._filed_token == self._token:
+            from .renewal import filed_as
+
+            stored = filed_as(cache, self._session())
+            if stored is not None and stored.token and stored.token != self._token:
+                self._adopt(stored)
 
     def load_configs(
         self,
@@ -195,13 +218,14 @@ class Identity(Client):
             setattr(self, name, getattr(session, name))
         self._token, self._refresh_token = session.token, session.refresh_token
         self.created_at, self.expires_in, self.expires_at = session.created_at, session.expires_in, session.expires_at
-        self._jitter, self._cache = jitter(), cache
+        self._jitter, self._cache, self._filed_token = jitter(), cache, session.token
 
     def _file(self) -> None:
         """Write new tokens where the session stands; one that cannot be written is still good in this process."""
         if self._cache is not None:
             try:
                 self._cache.save(self._session())
+                self._filed_token = self._token
             except AgaveError as error:
                 log.warning("The new token is not filed: %s", error)
 
@@ -210,7 +234,7 @@ class Identity(Client):
 
         if self._cache is None or self.token_username:
             return None
-        return Place(self._cache, self.verify, self.proxies)
+        return Place(self._cache, self.verify, self.proxies, seen=self._filed_token)
 
     # Calls
 
@@ -224,15 +248,15 @@ class Identity(Client):
 
     def _sent_again(self, request: Request, response: requests.Response) -> requests.Response:
         """Return the answer to the same request with a new token, where the old one was the reason."""
-        renewed = False
+        is_bought = False
         for _ in range(_MOST_REPLAYS):
             by = request.auth
             if not isinstance(by, auth.Bearer) or not self._is_about_the_token(response):
                 break
-            if by.spent == self._token:  # nobody replaced it meanwhile
-                if renewed or not self._renewed(by.spent, request, response):
+            if by.spent == self._token:  # no other thread replaced it meanwhile
+                if is_bought or not self._can_renew():
                     break
-                renewed = True
+                is_bought = self._renewed(by.spent, request, response)
             self._rewind(request)
             response = self._transport().send(request)
         return response
@@ -240,16 +264,17 @@ class Identity(Client):
     def _is_about_the_token(self, response: requests.Response) -> bool:
         if auth.says_expired(response):
             return True
-        return auth.may_mean_expired(response) and not self._life().is_fresh(self._now())
+        if not auth.may_mean_expired(response):
+            return False
+        life, now = self._life(), self._now()
+        return life.is_over(now) or not life.is_fresh(now)
 
     def _renewed(self, spent: str, request: Request, response: requests.Response) -> bool:
-        if not self._can_renew():
-            return False
+        """Have another token than ``spent``; tell whether it was bought for this call."""
         try:
-            self._renewal().replace(spent)
-        except AgavepyError as error:
+            return self._renewal().replace(spent)
+        except (AgavepyError, OSError) as error:  # OSError: all that requests raises
             raise self._error(request, response, hint=f"The token could not be renewed: {error} {LOG_IN}") from error
-        return True
 
     def _rewind(self, request: Request) -> None:
         from .transport import rewind
@@ -262,7 +287,7 @@ class Identity(Client):
     def _error(self, request: Request, response: requests.Response, *, hint: str = "") -> AgavepyError:
         from .http_errors import from_response
 
-        if not hint and isinstance(request.auth, auth.Bearer) and auth.says_expired(response):
+        if not hint and isinstance(request.auth, auth.Bearer) and self._is_about_the_token(response):
             hint = LOG_IN
         return from_response(response, request.operation, hint=hint)
 
@@ -273,14 +298,18 @@ class Identity(Client):
         if self._life().is_due(now, jitter=self._jitter) and now >= self._early_renewal_after and self._can_renew():
             try:
                 self._renewal().replace(spent)
-            except AgavepyError as error:  # the token may still be good: the server decides
+            except (AgavepyError, OSError) as error:  # the token may still be good: the server decides
                 self._early_renewal_after = now + _PAUSE_S
                 log.warning("The token is about to expire and was not renewed: %s", error)
         return str(self._token)
 
     def _life(self) -> Life:
-        session = self._session()
-        return Life(session.created_at, session.deadline)
+        times = self.created_at, self.expires_in, self.expires_at
+        known = self._known_life
+        if known is None or known[0] != times:
+            session = self._session()
+            known = self._known_life = (times, Life(session.created_at, session.deadline))
+        return known[1]
 
     def _base_url(self, operation: str) -> str:
         if not self.api_server:
@@ -329,7 +358,12 @@ class Identity(Client):
             from .renewal import Renewal
 
             made = Renewal(
-                held=self._session, adopt=self._adopt, buy=self._bought, place=self._where, now=lambda: self._now()
+                held=self._session,
+                adopt=self._adopt,
+                buy=self._bought,
+                has_password=self._can_buy_token,
+                place=self._where,
+                now=lambda: self._now(),
             )
             vars(self).setdefault("_renewing", made)  # threads that come first together get the same
         assert self._renewing is not None

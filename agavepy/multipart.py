@@ -24,10 +24,11 @@ class MultipartBody:
     ) -> None:
         self._file = _binary(file)
         self._start = _position(self._file)
+        self.fields, self.name, self.file_name = list(fields), name, file_name()
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        self._head = b"".join(_field(boundary, key, text) for key, text in fields) + _file_head(
-            boundary, name, file_name()
+        self._head = b"".join(_field(boundary, key, text) for key, text in self.fields) + _file_head(
+            boundary, name, self.file_name
         )
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._length = _remaining(self._file)

@@ -7,9 +7,11 @@ Every write replaces a file whole, under a lock, readable by its owner only. Ent
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import keys
 from .errors import AgaveError
 
 log = logging.getLogger("agavepy")
@@ -95,10 +98,13 @@ def to_file(session: Session, before: Mapping[str, Any] | None = None) -> dict[s
     """Return the entry of a session with the documented keys; what ``before`` holds besides them is kept."""
     entry: dict[str, Any] = dict.fromkeys((*_DOCUMENTED, *_DOCUMENTED_TIMES), "")
     entry.update(before or {})
+    if session.created_at is not None:
+        # Up: a token of a second or two would seem to be over at once, and every process would renew it for ever.
+        session = session._replace(created_at=math.ceil(session.created_at))
     values = session._asdict()
     entry.update({theirs: "" if values[ours] is None else values[ours] for ours, theirs in FILE_KEYS.items()})
     if session.created_at is not None:
-        entry["created_at"] = str(int(session.created_at))
+        entry["created_at"] = str(session.created_at)
     if session.expires_in is not None:
         entry["expires_in"] = int(session.expires_in)
     deadline = session.deadline
@@ -152,13 +158,22 @@ class Cache:
 
     :param folder: None: :func:`default_folder`.
     :param now: seconds since the epoch, for the names of files kept aside.
+    :param keyring: keep the secrets of new sessions in the system's keyring; None asks AGAVEPY_KEYRING. Those of a
+        session that is there already stay there.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+        keyring: bool | None = None,
+    ) -> None:
         self.folder = Path(folder).expanduser() if folder else default_folder()
         self.config_path = self.folder / "config.json"
         self.current_path = self.folder / "current"
         self._now = now
+        self._keyring = keys.is_wanted() if keyring is None else keyring
 
     def __repr__(self) -> str:
         return f"<sessions in {self.folder}>"
@@ -179,21 +194,26 @@ class Cache:
         ``config.json`` is asked first, then ``current``, then the ``.agpy`` lists.
 
         :raises NoSession: there is none.
+        :raises AgaveError: its secrets are in the keyring and cannot be read there.
         """
         asked = {"tenant_id": tenant_id, "username": username, "client_name": client_name, "api_key": api_key}
         wanted = {name: value for name, value in asked.items() if value}
         for session in self._all(prefer_current=not wanted):
             if all(getattr(session, name) == value for name, value in wanted.items()):
-                return self._freshest(session)
+                return with_secrets(self._freshest(session))
         raise NoSession(self._nothing(wanted))
 
+    def current(self) -> Session | None:
+        """Return the current session of this folder, or None; its secrets may be references to the keyring."""
+        return next((self._freshest(session) for session in self._named_current()), None)
+
+    def own(self) -> list[Session]:
+        """Return every session of this folder, the current one first; secrets may be references to the keyring."""
+        return self._each_once([*self._named_current(), *self.sessions()])
+
     def everywhere(self) -> list[Session]:
-        """Return every session of every file, each login once, the current one first."""
-        found: list[Session] = []
-        for session in (*self._all(prefer_current=True), *self.sessions()):
-            if not any(is_same(session, known) for known in found):
-                found.append(self._freshest(session))
-        return found
+        """Return every session of every file, as :meth:`own` does."""
+        return self._each_once([*self._all(prefer_current=True), *self.sessions()])
 
     def filed(self) -> dict[str, Any]:
         """Return ``config.json`` as it stands, or an empty dict."""
@@ -204,22 +224,30 @@ class Cache:
         return list(_filed(self._config()))
 
     def _all(self, *, prefer_current: bool) -> Iterator[Session]:
-        config = self._config()
-        if prefer_current:
-            yield from _current_of(config)
-        else:
-            yield from _filed(config)
-            yield from _current_of(config)
-        yield from self._entries(self.current_path)
+        if not prefer_current:
+            yield from self.sessions()
+        yield from self._named_current()
         for path in agpy_paths():
             yield from self._entries(path)
 
+    def _named_current(self) -> Iterator[Session]:
+        yield from _current_of(self._config())
+        yield from self._entries(self.current_path)
+
+    def _each_once(self, sessions: list[Session]) -> list[Session]:
+        found: list[Session] = []
+        for session in sessions:
+            if not any(is_same(session, known) for known in found):
+                found.append(self._freshest(session))
+        return found
+
     def _freshest(self, session: Session) -> Session:
         """Return the newest copy of a session: a crash may have come between the writes of two files."""
-        copies = [
-            other for other in (*_filed(self._config()), *self._entries(self.current_path)) if is_same(other, session)
-        ]
-        return max([session, *copies], key=lambda copy: copy.created_at or 0)
+        return max([session, *self._copies(session)], key=lambda each: each.created_at or 0)
+
+    def _copies(self, session: Session) -> list[Session]:
+        filed = [*self.sessions(), *self._named_current()]
+        return [other for other in filed if is_same(other, session)]
 
     def _entries(self, path: Path) -> Iterator[Session]:
         content = self._read(path)
@@ -233,13 +261,13 @@ class Cache:
 
     def _read(self, path: Path) -> Any:
         try:
-            text = path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
             # A folder that is a file, or somebody else's list, holds no session of ours; writing will say so.
             return None
         try:
-            return json.loads(text)
-        except ValueError:
+            return json.loads(content)
+        except (ValueError, RecursionError):  # ValueError: not even text, too
             self._keep_aside(path)
             return None
 
@@ -265,23 +293,33 @@ class Cache:
 
         :raises AgaveError: the folder cannot be written.
         """
-        with self.locked(), self.reserved() as write:
+        with self.locked(), self.reserved(session) as write:
             write(session)
 
     def forget(self, session: Session) -> None:
-        """Take a session out of the files."""
+        """
+        Take a session out of the files, and its secrets out of the keyring.
+
+        :raises AgaveError: the folder cannot be written, or the keyring cannot be used.
+        """
         with self.locked():
+            references = {str(value) for each in self._copies(session) for value in each if keys.is_reference(value)}
             config = self._config()
-            named = config.get("sessions", {}).get(session.tenant_id or "", {}).get(session.username or "", {})
-            named.pop(session.name, None)
-            current = config.get("current", {})
-            for name in [
-                name for name, entry in current.items() if is_same(from_file(entry, client_name=name), session)
-            ]:
-                del current[name]
-            self._replace(self.config_path, config)
+            left = _without(config, session)
+            if left != config:
+                self._replace(self.config_path, left)
             if any(is_same(entry, session) for entry in self._entries(self.current_path)):
-                self.current_path.unlink()
+                self._forget_current(session)
+            keys.delete(sorted(references))
+
+    def _forget_current(self, session: Session) -> None:
+        content = self._read(self.current_path)
+        entries = content if isinstance(content, list) else []
+        others = [entry for entry in entries if not (isinstance(entry, dict) and is_same(from_file(entry), session))]
+        if others:
+            self._replace(self.current_path, others)
+        else:
+            self.current_path.unlink()
 
     @contextlib.contextmanager
     def locked(self, name: str = "config.json.lock") -> Iterator[None]:
@@ -295,25 +333,33 @@ class Cache:
             yield
 
     @contextlib.contextmanager
-    def reserved(self) -> Iterator[Callable[[Session], None]]:
+    def reserved(self, session: Session | None = None) -> Iterator[Callable[[Session], None]]:
         """
         Give a function that files a session, with its place on the disk taken beforehand.
 
         A refresh token is used up by the server before the new one can be written: a full disk must show itself
         earlier than that. The caller holds the lock.
 
+        :param session: the one that will be filed, as far as it is known, to try the keyring as well.
         :raises AgaveError: there is no place.
         """
         self._sweep()
+        if session is not None and self._belongs_in_keyring(session):
+            keys.check()
         config, flat = self._config(), self._flat()
         room = len(json.dumps(config)) + len(json.dumps(flat)) + _RESERVE_BYTES
         with _Replacement(self.config_path, room) as first, _Replacement(self.current_path, room) as second:
 
             def write(session: Session) -> None:
+                if self._belongs_in_keyring(session):
+                    session = _in_keyring(session)
                 first.commit(_dump(_with(config, session)))
                 second.commit(_dump(self._flat_with(flat, session)))
 
             yield write
+
+    def _belongs_in_keyring(self, session: Session) -> bool:
+        return self._keyring or any(map(is_in_keyring, self._copies(session)))
 
     def _sweep(self) -> None:
         """Remove what a writer that was killed left; nobody else writes while the lock is held."""
@@ -347,12 +393,61 @@ def is_same(one: Session, other: Session) -> bool:
     return (one.tenant_id, one.username, one.client_name) == (other.tenant_id, other.username, other.client_name)
 
 
+def with_secrets(session: Session) -> Session:
+    """
+    Return the session with its secrets in place of the references to the keyring.
+
+    :raises AgaveError: the keyring has none, or cannot be used.
+    """
+    found: dict[str, Any] = {
+        name: keys.read(value) for name, value in session._asdict().items() if keys.is_reference(value)
+    }
+    return session._replace(**found)
+
+
+def is_in_keyring(session: Session) -> bool:
+    """Tell whether secrets of a session are references to the keyring."""
+    return any(map(keys.is_reference, session))
+
+
+def _in_keyring(session: Session) -> Session:
+    """Put the secrets in the keyring; return the session with references in their place."""
+    kept: dict[str, Any] = {}
+    for ours, field in keys.FIELDS.items():
+        secret = getattr(session, ours)
+        name = keys.reference(session.tenant_id, session.username, session.name, field)
+        if not secret:
+            keys.delete([name])
+        elif not keys.is_reference(secret):
+            keys.write(name, secret)
+            kept[ours] = name
+    return session._replace(**kept)
+
+
+def _without(config: Mapping[str, Any], session: Session) -> dict[str, Any]:
+    """Return ``config`` without the session; everything else is as it was."""
+    left = copy.deepcopy(dict(config))
+    for tenant_id, users in _items(left.get("sessions")):
+        for username, named in _items(users):
+            for name, entry in _items(named):
+                if isinstance(entry, dict) and is_same(_filed_at(tenant_id, username, name, entry), session):
+                    del named[name]
+    for name, entry in _items(left.get("current")):
+        if isinstance(entry, dict) and is_same(from_file(entry, client_name=name), session):
+            del left["current"][name]
+    return left
+
+
 def _filed(config: Mapping[str, Any]) -> Iterator[Session]:
     for tenant_id, users in _items(config.get("sessions")):
         for username, clients in _items(users):
             for name, entry in _items(clients):
-                filed = from_file(entry, client_name=name) if isinstance(entry, dict) else Session()
-                yield filed._replace(tenant_id=filed.tenant_id or tenant_id, username=filed.username or username)
+                yield _filed_at(tenant_id, username, name, entry if isinstance(entry, dict) else {})
+
+
+def _filed_at(tenant_id: str, username: str, name: str, entry: Mapping[str, Any]) -> Session:
+    filed = from_file(entry, client_name=name)
+    return filed._replace(tenant_id=filed.tenant_id or tenant_id, username=filed.username or username)
 
 
 def _current_of(config: Mapping[str, Any]) -> Iterator[Session]:
@@ -445,7 +540,6 @@ def _unwritable(path: Path, error: OSError) -> AgaveError:
 
 
 _locks: dict[str, threading.RLock] = {}  # by path: all clients of a process that share a folder
-_held = threading.local()
 _said_no_locks: set[str] = set()
 
 

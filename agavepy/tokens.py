@@ -92,7 +92,8 @@ class Life(NamedTuple):
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it was obtained just now: a server that refuses it means something else."""
-        return self.created_at is not None and 0 <= now - self.created_at < _FRESH_S
+        # -1: the files round up to whole seconds.
+        return self.created_at is not None and -1 <= now - self.created_at < _FRESH_S
 
 
 def jitter() -> float:

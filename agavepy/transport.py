@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import requests
 import requests.adapters
 
+from . import curl
 from .errors import AgaveError
 from .multipart import MultipartBody
 from .paths import redact
@@ -127,8 +128,11 @@ class Transport:
 
     def _exchange(self, request: Request) -> requests.Response:
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S) if request.timeout is None else request.timeout
+        prepared = _prepare(request)
+        if curl.is_wanted():
+            curl.show(prepared, verify=self._verify)
         response = self._session.send(
-            _prepare(request),
+            prepared,
             stream=True,
             timeout=timeout,
             verify=self._verify,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import calls, clients, imports
+from . import calls, clients, identity, imports
 from .canned import server
 
 
@@ -35,6 +35,8 @@ def figures() -> Iterator[Figure]:
             yield Figure(
                 f"list of {count:,} records with attribute access / requests", calls.listing(canned, count), 1.5
             )
+    yield Figure("a valid token, beside a call without auth", identity.auth_of_a_call_us(), 20, " us")
+    yield Figure("a cold Agave.restore()", identity.cold_restore_ms(), 5, " ms")
     each_ms, growth_mb = clients.more_clients()
     yield Figure("1,000 more clients: each", each_ms, 0.2, " ms")
     yield Figure("1,000 more clients: growth of the process", growth_mb, 1.0, " MB")

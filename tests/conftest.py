@@ -17,6 +17,8 @@ SETTINGS = (
     ),
     *(f"TAPIS_{name}" for name in ("TENANT_ID", "TENANTS_URL", "CACHE_DIR")),
     "AGAVE_CACHE_DIR",
+    "AGAVEPY_KEYRING",
+    "TAPIS_PY_SHOW_CURL",
     "AGAVEPY_RESOURCES",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",

@@ -13,6 +13,7 @@ from typing import Any
 from .api import BadRequest
 from .clock import Clock
 from .oauth_clients import DEFAULT_CLIENT, Clients
+from .remembered import Remembered
 from .store import Store, new_uuid
 from .tokens import Tokens
 
@@ -29,6 +30,7 @@ class Accounts:
         self._clock = clock
         self.clients = Clients(store, clock)
         self.tokens = Tokens(store, clock, self.clients, ttl_s=token_ttl_s)
+        self._admins = Remembered(store, ("user",), self._administers)
 
     def add_user(
         self, name: str, password: str, *, admin: bool = False, facts: Mapping[str, str] | None = None
@@ -76,8 +78,7 @@ class Accounts:
 
     def is_admin(self, name: str) -> bool:
         """Return whether the user administers the tenant."""
-        known = self._store.get("user", name)
-        return known is not None and bool(known["admin"])
+        return bool(self._admins.get(name))
 
     def verify(self, name: str, password: str) -> bool:
         """Return whether this is the user's password; takes as long for a user there is not."""
@@ -92,6 +93,10 @@ class Accounts:
     def users(self) -> list[str]:
         """Return all names, in order."""
         return sorted(each["profile"]["username"] for each in self._store.all("user"))
+
+    def _administers(self, name: str) -> bool | None:
+        known = self._store.get("user", name)
+        return bool(known["admin"]) if known else None
 
     def _new_user(self, name: str) -> dict[str, Any]:
         facts = {"username": name, "uuid": new_uuid("001"), "created": self._clock.now()}

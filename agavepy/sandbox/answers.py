@@ -19,6 +19,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
 CHUNK_BYTES = 1 << 20
+_BEYOND = 1 << 63  # no file has so many bytes
+
+Range = tuple[int | None, int | None]  # first and last position; without a first: so many at the end
 
 
 @dataclasses.dataclass
@@ -79,13 +82,25 @@ def file_answer(download: Download, headers: Mapping[str, str], *, attachment: b
     :param headers: of the request, names in lower case.
     :raises NotFound: it vanished meanwhile.
     """
+    wanted = _range(headers.get("range", ""))
     file = _opened(download)
+    try:
+        return _answer(download, headers, file, wanted, attachment=attachment)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _answer(
+    download: Download, headers: Mapping[str, str], file: BinaryIO, wanted: Range | None, *, attachment: bool
+) -> Answer | FileAnswer:
     facts = os.fstat(file.fileno())
     common = _headers_of(download, facts, attachment=attachment)
-    span = _span(headers, common, facts.st_size)
-    if span is None:
+    # Another file by now: RFC 9110 13.1.5 wants it whole.
+    is_same = headers.get("if-range", "") in ("", common["etag"], common["last-modified"])
+    if wanted is None or not is_same:
         return FileAnswer(200, {**common, "content-length": str(facts.st_size)}, file, 0, facts.st_size)
-    start, end = span
+    start, end = _span(wanted, facts.st_size)
     if start >= end:
         file.close()
         return Answer(416, headers={"content-range": f"bytes */{facts.st_size}", "accept-ranges": "bytes"})
@@ -122,20 +137,28 @@ def _file_name(name: str) -> str:
     return f'filename="{plain}"{exact}'
 
 
-def _span(headers: Mapping[str, str], validators: Mapping[str, str], size: int) -> tuple[int, int] | None:
-    """Return the half-open span wanted, None for the whole file; empty when it cannot be satisfied."""
-    condition = headers.get("if-range")
-    if condition and condition not in (validators["etag"], validators["last-modified"]):
-        return None  # the file is another one by now: RFC 9110 13.1.5 wants it whole
+def _range(text: str) -> Range | None:
+    """Return the first and last position of a Range header; None: it asks for the whole file, or makes no sense."""
     # Only the first of several ranges counts, as on the classic server.
-    found = re.match(r"bytes=\s*(\d*)-(\d*)\s*(?:,|$)", headers.get("range", ""))
+    found = re.match(r"bytes=\s*([0-9]*)-([0-9]*)\s*(?:,|$)", text)
     if not found or found.groups() == ("", ""):
         return None
-    first, last = found.groups()
-    if not first:
-        return max(0, size - int(last)), size
-    end = min(int(last) + 1, size) if last else size
-    return None if last and int(last) < int(first) else (min(int(first), size), end)
+    first, last = (_position(digits) for digits in found.groups())
+    return None if first is not None and last is not None and last < first else (first, last)
+
+
+def _position(digits: str) -> int | None:
+    # Beyond any file is beyond; and int() refuses more than 4,300 digits.
+    significant = digits.lstrip("0")
+    return min(int(significant[:20] or "0"), _BEYOND) if digits else None
+
+
+def _span(wanted: Range, size: int) -> tuple[int, int]:
+    """Return the half-open span wanted of so many bytes; empty when it cannot be satisfied."""
+    first, last = wanted
+    if first is None:
+        return max(0, size - (last or 0)), size
+    return min(first, size), size if last is None else min(last + 1, size)
 
 
 async def _disconnected(receive: Receive) -> None:

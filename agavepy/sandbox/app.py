@@ -12,16 +12,17 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import arguments, bodies, envelope, gateway, search
+from . import arguments, bodies, envelope, gateway, oauth, search
 from .answers import Answer, FileAnswer, Receive, Send, file_answer
 from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
+from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
 from .forms import Body
-from .oauth import TokenEndpoint
 from .request import Admitted, Request
 from .routing import Match, Routes, WrongVerb
 from .services import Service
 from .state import State
+from .token_endpoint import TokenEndpoint
 
 WORKERS = 40  # threads that run handlers and touch the disk
 REQUESTS_KEPT = 10_000
@@ -38,14 +39,16 @@ class App:
         self._state = state
         self._routes = routes
         self._url = url
-        self._oauth = TokenEndpoint(state.accounts)
+        server = oauth.Server(state.accounts)
+        self._tokens = TokenEndpoint(server)
+        self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
         self._noting = threading.Lock()
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """What came in, oldest first: method, path, status, operation, user, time."""
+        """What came in, oldest first: method, path, status, operation, user, time; of tokens grant_type."""
         with self._noting:
             return [dict(each) for each in self._requests]
 
@@ -90,7 +93,7 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
-        if request.path.rstrip("/") in ("token", "revoke"):
+        if request.path.rstrip("/") in ("token", "revoke", "authorize"):
             return await self._in_oauth(request)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
@@ -106,14 +109,23 @@ class App:
         return bodies.received(request.receive, request.headers, new_path=new_path, in_thread=self._in_thread)
 
     async def _in_oauth(self, request: Request) -> Answer:
-        endpoint = self._oauth.token if request.path.startswith("token") else self._oauth.revoke
-        request.noted["operation"] = request.path.rstrip("/")
-        async with self._received(request) as body:
-            fields = body.document if isinstance(body.document, dict) else body.fields
-            form = {name: value for name, value in fields.items() if isinstance(value, str)}
-            return await self._in_thread(endpoint, request.method, request.headers, form)
+        operation = request.noted["operation"] = request.path.rstrip("/")
+        if operation == "token":
+            request.noted["grant_type"] = None
+        form = await bodies.small_form(request.receive, request.headers)
+        return await self._in_thread(self._oauth, operation, request, form)
 
     # In worker threads
+
+    def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
+        if operation == "revoke":
+            return self._tokens.revoke(request.method, request.headers, form)
+        if operation == "authorize":
+            own = self._base_url(request)
+            return self._authorize.answer(request.method, request.headers, request.query_pairs, form, own_origin=own)
+        if form.get("grant_type") in oauth.GRANTS:  # nothing else: it could be a secret in the wrong field
+            request.noted["grant_type"] = form["grant_type"]
+        return self._tokens.token(request.method, request.headers, form)
 
     def _admit_and_call(self, request: Request) -> Answer | FileAnswer:
         return self._call(self._admit(request), Body())

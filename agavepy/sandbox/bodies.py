@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,10 @@ from python_multipart.multipart import parse_options_header
 from .answers import CHUNK_BYTES, InThread, Receive
 from .api import BadRequest, TooLarge
 from .forms import LARGEST_BYTES, Body, Form
+
+LARGEST_SMALL_FORM_BYTES = 64 << 10
+_MOST_DIGITS = 300  # more than that no float holds
+_DEEPEST = 100  # levels of arrays and objects
 
 
 class Disconnected(Exception):
@@ -40,7 +45,20 @@ async def received(
         finally:
             await in_thread(form.discard)
     else:
-        yield _parsed(media_type.decode("latin-1"), await _whole(receive, headers))
+        yield _parsed(media_type.decode("latin-1"), await _whole(receive, headers, most=LARGEST_BYTES))
+
+
+async def small_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the fields of a short form, empty for a body of any other type.
+
+    For who may send before it is known who they are: nothing of theirs goes to disk.
+
+    :raises TooLarge: more than LARGEST_SMALL_FORM_BYTES.
+    """
+    media_type, _ = parse_options_header(headers.get("content-type"))
+    data = await _whole(receive, headers, most=LARGEST_SMALL_FORM_BYTES)
+    return _form_fields(data) if media_type == b"application/x-www-form-urlencoded" else {}
 
 
 async def drain(receive: Receive) -> None:
@@ -61,7 +79,8 @@ def parse_json(data: bytes) -> Any:
     :raises BadRequest: it is none.
     """
     try:
-        value = json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded)
+        _refuse_deep(value)
         if b"\\ud" in data.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair cannot be written down
         return value
@@ -71,6 +90,29 @@ def parse_json(data: bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def _bounded(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return int(text)
+
+
+def _refuse_deep(value: Any) -> None:
+    """Refuse what only a parser can follow: writing it down again, level by level, takes more of the stack."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(f"more than {_DEEPEST} levels")
+        level = [one for each in level for one in (each.values() if isinstance(each, dict) else each)]
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -83,14 +125,14 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _whole(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    if int(headers.get("content-length", "0")) > LARGEST_BYTES:
-        raise TooLarge(f"The body has more than {LARGEST_BYTES} bytes")
+async def _whole(receive: Receive, headers: Mapping[str, str], *, most: int) -> bytes:
+    if int(headers.get("content-length", "0")) > most:
+        raise TooLarge(f"The body has more than {most} bytes")
     data = bytearray()
     async for chunk in _chunks(receive):
         data += chunk
-        if len(data) > LARGEST_BYTES:
-            raise TooLarge(f"The body has more than {LARGEST_BYTES} bytes")
+        if len(data) > most:
+            raise TooLarge(f"The body has more than {most} bytes")
     return bytes(data)
 
 

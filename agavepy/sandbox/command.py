@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agavepy sandbox", description="Run a whole Agave tenant on this machine.")
-    parser.add_argument("--root", metavar="DIR", help="keep everything here; default: a temporary folder")
+    parser.add_argument("--root", type=_folder, metavar="DIR", help="keep everything here; default: a temporary folder")
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="default: any free one")
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate of its own")
     parser.add_argument("--token-ttl", type=_seconds, default=14400, metavar="S", help="seconds a token lives")
@@ -77,6 +77,12 @@ def _reason(error: Exception, port: int) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"port {port} is in use; choose another with --port, or none to get a free one"
     return " ".join(str(error).split())
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a folder, or leave --root out for a temporary one")
+    return text
 
 
 def _port(text: str) -> int:

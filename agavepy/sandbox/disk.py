@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import durable
 from .api import BadRequest, NotFound
 
 _FILE_MODE = 0o600
@@ -81,10 +82,10 @@ class Disk:
         """Return whether the place, links followed, is in the system's folder."""
         return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(self.root_of(system)))
 
-    def erase(self, system: dict[str, Any]) -> None:
-        """Remove every file of the system, above rootDir too."""
-        if self._folder(system).exists():
-            self.remove(self._folder(system))
+    def take_system(self, system: dict[str, Any]) -> Path:
+        """Take every file of the system away at once, above rootDir too; return what is to be discarded."""
+        folder = self._folder(system)
+        return self._take(folder) if folder.exists() else self.new_incoming()
 
     def _folder(self, system: dict[str, Any]) -> Path:
         return self.systems / str(system["id"])
@@ -121,7 +122,7 @@ class Disk:
     def place_file(self, arrived: Path, destination: Path) -> None:
         """Move an arrived file into place, at once: whoever reads sees the old file or the whole new one."""
         os.chmod(arrived, _FILE_MODE | (arrived.stat().st_mode & stat.S_IXUSR))
-        os.replace(self._on_this_file_system(arrived), destination)
+        durable.replace(self._on_this_file_system(arrived), destination)
 
     def copy_file(self, source: Path, destination: Path) -> None:
         """Copy one file's bytes and its owner's execute bit; the destination changes at once."""
@@ -185,11 +186,14 @@ class Disk:
 
         :raises FileNotFoundError: there is nothing.
         """
+        self.discard(self._take(place))
+
+    def _take(self, place: Path) -> Path:
         gone = self.new_incoming()
         if place.is_dir() and not place.is_symlink():
             os.chmod(place, _FOLDER_MODE)  # a folder without write permission cannot change its parent
         os.rename(place, gone)
-        self.discard(gone)
+        return gone
 
     def discard(self, place: Path) -> None:
         """Take apart what is in ``incoming``, also folders a job has locked."""

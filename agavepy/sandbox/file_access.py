@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .api import BadRequest, Forbidden, NotFound
-from .file_records import ALL, READ, WORDS, WRITE, FileRecords
+from .file_records import FileRecords
+from .pems import ALL, READ, WORDS, WRITE
 
 if TYPE_CHECKING:
     from .services.systems import Systems

@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from . import durable
 from .api import BadRequest, NotFound
 from .disk import Disk
 from .file_access import FileAccess, Target
-from .file_records import READ, WRITE, FileRecords, Record
+from .file_records import FileRecords, Record
+from .pems import READ, WRITE
 from .store import Store
 
 Changed = tuple[Target, Record]
@@ -34,6 +36,8 @@ class FileChanges:
         self._access.require_writable(folder)
         made = self._disk.make_folders(folder.real)
         for real in made:
+            durable.sync(real.parent)
+        for real in made:
             there = dataclasses.replace(folder, path=self._disk.api_path(folder.system, real), real=real)
             self.note(there, "CREATED", f"New directory created at {url_of(there)}")
         return bool(made)
@@ -45,7 +49,7 @@ class FileChanges:
         self._access.require_writable(renamed)
         if os.path.lexists(renamed.real):
             raise BadRequest(f"A File or folder at {renamed.path} already exists")
-        os.rename(target.real, renamed.real)
+        _rename(target, renamed)
         return self._carried(target, renamed, "RENAME")
 
     def move(self, target: Target, path: str) -> Changed:
@@ -55,7 +59,7 @@ class FileChanges:
         if destination.real.is_dir():
             self._access.require_tree(destination, WRITE)
             self._disk.remove(destination.real)  # a move replaces; only a copy merges
-        os.rename(target.real, destination.real)
+        _rename(target, destination)
         return self._carried(target, destination, "MOVED")
 
     def copy(self, target: Target, path: str, *, append: bool) -> Changed:
@@ -73,6 +77,7 @@ class FileChanges:
         else:
             self._access.require_tree(destination, WRITE if destination.real.is_dir() else 0)
             self._disk.copy_tree(target.real, destination.real)
+            durable.sync_tree(destination.real)
         return destination, self.note(destination, event, f"Copied from {target.path}")
 
     def delete(self, target: Target) -> None:
@@ -83,6 +88,7 @@ class FileChanges:
         record = self._records.find(target.real)
         try:
             self._disk.remove(target.real)
+            durable.sync(target.real.parent)
         except (FileNotFoundError, NotADirectoryError):
             # What the tenant knows of may have gone by another way, a job's for instance: then it is forgotten.
             if record is None or record["deleted"]:
@@ -122,6 +128,12 @@ def require_there(target: Target) -> None:
 def arrival(target: Target) -> str:
     """Return what writing the item will be in its history."""
     return "OVERWRITTEN" if target.real.exists() else "CREATED"
+
+
+def _rename(source: Target, destination: Target) -> None:
+    os.rename(source.real, destination.real)
+    for folder in {source.real.parent, destination.real.parent}:
+        durable.sync(folder)
 
 
 def _refuse_overlap(source: Target, destination: Target) -> None:

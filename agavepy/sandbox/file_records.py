@@ -12,21 +12,12 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from .clock import Clock
+from .pems import ALL, EVERYBODY, joined
 from .store import Store, new_uuid
 
 Record = dict[str, Any]
 
-READ, WRITE, EXECUTE = 1, 2, 4
-ALL = READ | WRITE | EXECUTE
-WORDS = ("NONE", "READ", "WRITE", "READ_WRITE", "EXECUTE", "READ_EXECUTE", "WRITE_EXECUTE", "ALL")  # by their bits
-EVERYBODY = ("public", "world")
-
 _KIND = "file"
-
-
-def bits_of(word: str) -> int:
-    """Return the bits of a permission word; ValueError when it is none."""
-    return ALL if word.upper() == "OWNER" else WORDS.index(word.upper())
 
 
 class FileRecords:
@@ -131,14 +122,14 @@ class FileRecords:
 
     def rights(self, real: Path, user: str) -> int:
         """Return the bits granted to the user, to ``public`` and to ``world``; of each the nearest grant counts."""
-        return _join(self._nearest(real, (user, *EVERYBODY)).values())
+        return joined(self._nearest(real, (user, *EVERYBODY)).values())
 
     def rights_below(self, folder: Path, user: str) -> int:
         """Return the bits that recursive grants on the folder or above it give on what is in it."""
         nearest: dict[str, str] = {}
         for grants in self._inherited(folder, itself=True):
             nearest = {**grants, **nearest}
-        return _join(word for name, word in nearest.items() if name in (user, *EVERYBODY))
+        return joined(word for name, word in nearest.items() if name in (user, *EVERYBODY))
 
     def lowest_below(self, folder: Path, user: str) -> int:
         """Return the bits the user has on everything in the folder that has grants of its own; ALL if nothing has."""
@@ -211,10 +202,3 @@ class FileRecords:
 def _below(record: Record) -> str:
     """Return the subject of the grants that hold for everything in a folder."""
     return f"{record['uuid']}/**"
-
-
-def _join(words: Iterable[str]) -> int:
-    bits = 0
-    for word in words:
-        bits |= bits_of(word)
-    return bits

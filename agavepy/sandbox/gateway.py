@@ -13,7 +13,6 @@ from .api import BadRequest
 from .envelope import VERSION
 from .oauth_clients import subscribable
 from .routing import WrongVerb
-from .tokens import Bearer
 
 MISSING = (900902, "Missing Credentials", 'Send the header "Authorization: Bearer ACCESS_TOKEN".')
 UNKNOWN = (900901, "Invalid Credentials", "Make sure you have given the correct access token")
@@ -43,9 +42,9 @@ def bearer_user(accounts: Accounts, authorization: str, path: str) -> str:
     bearer = accounts.tokens.bearer(token.strip())
     if bearer is None:
         raise Refused(_json_fault(401, *UNKNOWN, path))
-    _check_state(bearer, token.strip(), path)
+    _check_state(accounts.tokens.state(bearer), token.strip(), path)
     api = subscribable(path.partition("/")[0])
-    if api and not accounts.clients.is_subscribed(bearer.client, api):
+    if api and api not in bearer.apis:
         raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The client has no subscription to {api}.", path))
     return bearer.user
 
@@ -79,10 +78,10 @@ def no_resource(found: WrongVerb | None, method: str, path: str) -> Answer:
     return fault
 
 
-def _check_state(bearer: Bearer, token: str, path: str) -> None:
-    if bearer.state == "inactive":
+def _check_state(state: str, token: str, path: str) -> None:
+    if state == "inactive":
         raise Refused(_xml_fault(*INACTIVE, token, path))
-    if bearer.state == "expired":
+    if state == "expired":
         raise Refused(_xml_fault(*EXPIRED, token, path))
 
 

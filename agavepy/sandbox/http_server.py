@@ -7,6 +7,7 @@ import importlib.util
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -15,6 +16,7 @@ from .app import App
 _START_TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 75  # longer than pools of common clients keep an idle connection in use
 _LAST_TURNS = 10  # of the event loop: to accept, to connect, to abort, to close
+_TURN_S = 0.02
 _GRACE_S = 5  # what a request that runs may still take when the tenant stops
 
 
@@ -50,12 +52,29 @@ class HttpServer(uvicorn.Server):
         self._ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets=sockets)
-        # uvicorn leaves open what was accepted at the last moment, and does not wait for what it closes.
-        for _ in range(_LAST_TURNS):
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()
+        """
+        Let go of who only waits at once, of who is being answered after a while.
+
+        In place of uvicorn's: that one waits until the peers of idle TLS connections have closed them too, and
+        reports what it cancels as errors.
+        """
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _GRACE_S
+        while self.server_state.connections or self.server_state.tasks:
+            self._let_go(everybody=loop.time() >= end)
+            await asyncio.sleep(_TURN_S)
+        for _ in range(_LAST_TURNS):  # what was accepted at the last moment
+            self._let_go(everybody=True)
             await asyncio.sleep(0)
+
+    def _let_go(self, *, everybody: bool) -> None:
+        for connection in list(self.server_state.connections):
+            if everybody or _is_idle(connection):
+                connection.transport.abort()  # whoever answers on it learns that nobody listens any more, and ends
+            else:
+                connection.shutdown()  # after this answer
 
     def _serve_in_thread(self, listening: socket.socket) -> None:
         try:
@@ -78,9 +97,20 @@ def _config(app: App, server_file: Path | None) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
         ssl_certfile=server_file,
     )
+
+
+def _is_idle(connection: Any) -> bool:
+    """Return whether no answer is being made or on its way on a connection of uvicorn's."""
+    answered = connection.cycle is None or connection.cycle.response_complete
+    return answered and not _unsent_bytes(connection.transport)
+
+
+def _unsent_bytes(transport: Any) -> int:
+    # A TLS transport does not count what it has handed on to the one below it, and has no other way to ask.
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return sum(each.get_write_buffer_size() for each in (transport, below) if each is not None)
 
 
 def _http_parser() -> str:

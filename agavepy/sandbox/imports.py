@@ -1,20 +1,13 @@
-"""Where imported data comes from: URIs read and told apart, and the web's downloaded."""
+"""Where imported data comes from: URIs read and told apart."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import urllib.parse
 from collections.abc import Callable
-from pathlib import Path
 
-import requests
-import requests.utils
+from .api import BadRequest
 
-from .api import ApiError, BadRequest
-
-_TIMEOUT_S = (10, 60)  # to connect; between two pieces
-_CHUNK_BYTES = 1 << 20
 _UNNAMED = "unknown"
 
 
@@ -25,6 +18,11 @@ class TenantFile:
     system_id: str
     path: str  # as in the files service: a leading slash means from rootDir
 
+    @property
+    def name(self) -> str:
+        """The last name of the path."""
+        return base_name(self.path)
+
 
 @dataclasses.dataclass(frozen=True)
 class JobOutput:
@@ -32,6 +30,11 @@ class JobOutput:
 
     job_id: str
     path: str
+
+    @property
+    def name(self) -> str:
+        """The last name of the path."""
+        return base_name(self.path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,40 +85,6 @@ def without_password(uri: str) -> str:
     scheme, separator, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if separator else uri
-
-
-def download(source: WebFile, destination: Path, *, stopped: Callable[[], bool]) -> None:
-    """
-    Write the bytes of a web file to ``destination``.
-
-    :param stopped: asked between two pieces; True gives up.
-    :raises ApiError: no answer, another status than 2xx, or it broke off.
-    """
-    shown = without_password(source.url)
-    try:
-        with _session(source.url) as session, session.get(source.url, stream=True, timeout=_TIMEOUT_S) as response:
-            if not response.ok:
-                raise ApiError(f"{shown} answered {response.status_code} {response.reason}")
-            _write(response, destination, stopped)
-    except requests.RequestException as problem:
-        raise ApiError(f"{shown} cannot be read: {type(problem).__name__}") from problem
-
-
-def _write(response: requests.Response, destination: Path, stopped: Callable[[], bool]) -> None:
-    with destination.open("wb") as file:
-        for piece in response.iter_content(_CHUNK_BYTES):
-            if stopped():
-                raise ApiError("The tenant stopped before all data had come.")
-            file.write(piece)
-
-
-def _session(url: str) -> requests.Session:
-    session = requests.Session()
-    # The server's own ~/.netrc is not the caller's to use; its proxies and CA bundle are.
-    session.trust_env = False
-    session.proxies.update(requests.utils.get_environ_proxies(url))
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    return session
 
 
 def _own(uri: str, base_url: str) -> Source | None:

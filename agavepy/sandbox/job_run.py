@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from . import wrapper
 from .api import ApiError, NotFound
+from .downloads import Interruption
 from .fields import seconds
 from .lifecycle import AFTER_THE_RUN, JobEnded, is_final
 from .process import Process
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .services.systems import Systems
     from .state import State
 
+PROCESS = "process"  # the kind of document that tells of a process while there is one
 _TRIES = 2  # of staging: a source on the web may fail once
 
 
@@ -41,6 +43,7 @@ class JobRun:
         self._state = state
         self.job_id = job_id
         self._process: Process | None = None
+        self._interruption = Interruption()
         self._stopping = False
         self._noted = 0
         self._noting = threading.Lock()
@@ -79,8 +82,9 @@ class JobRun:
                 self._status("FAILED", str(problem), message=str(problem))
 
     def kill(self, *, stopping: bool = False) -> None:
-        """End the job's process, if it has one by now; ``stopping``: because the tenant stops."""
+        """End the job's process, or what it downloads before; ``stopping``: because the tenant stops."""
         self._stopping = self._stopping or stopping
+        self._interruption.interrupt("The job was stopped before all its data had come.")
         if self._process is not None:
             self._process.kill()
 
@@ -132,10 +136,12 @@ class JobRun:
     def _fetch(self, uri: str) -> str:
         self._refuse_when_stopping()
         self._status("STAGING_INPUTS", f"Staging {uri} to remote job directory")
-        return self._files.fetch(self._job["owner"], uri, self._folder.path, self._job["baseUrl"])
+        place = (uri, self._folder.path, self._job["baseUrl"])
+        return self._files.fetch(self._job["owner"], *place, interruption=self._interruption)
 
     def _stage_app(self) -> None:
         app = self._app()
+        self._apps.require_assets(app)
         assets = self._deployed(app)
         if not assets.is_dir():
             raise NotFound(f"No folder {app['deploymentPath']} on {app['deploymentSystem']}, the app's deploymentPath.")
@@ -196,8 +202,11 @@ class JobRun:
             out=self._folder.out,
             err=self._folder.err,
         )
-        with self._killed_unless_ended(process):
-            self._follow(process)
+        try:
+            with self._killed_unless_ended(process):
+                self._follow(process)
+        finally:
+            self._state.store.delete(PROCESS, self.job_id)
 
     def _environment(self) -> dict[str, str]:
         """Return all the process gets of this machine's variables: nothing that could hold a secret."""
@@ -218,10 +227,14 @@ class JobRun:
     def _follow(self, process: Process) -> None:
         self._folder.pid.write_text(f"{process.pid}\n")
         told = f"CLI job {self.job_id} successfully forked as process id {process.pid}"
-        self._status("QUEUED", told, localId=str(process.pid))
+        with self._state.store.transaction():
+            kept = {"job": self.job_id, "pid": process.pid, "begun": process.started}
+            self._state.store.put(PROCESS, self.job_id, kept, updated=self._state.clock.now())
+            self._status("QUEUED", told, localId=str(process.pid))
         self._status("RUNNING", "Job started running")
         if self._stopping:
             process.kill()
+        process.go()
         process.wait(limit_s=seconds(self._job["maxRunTime"]))
         self.note_callbacks()
         self._refuse_failure(process)

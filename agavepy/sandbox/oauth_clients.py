@@ -93,11 +93,6 @@ class Clients:
         """Take subscriptions away."""
         self._change_subscriptions(owner, name, lambda known: [api for api in known if api not in apis])
 
-    def is_subscribed(self, consumer_key: str, api: str) -> bool:
-        """Return whether tokens of this client may use the API."""
-        client = self.by_key(consumer_key)
-        return client is not None and api in client["subscriptions"]
-
     def _change_subscriptions(self, owner: str, name: str, change: Callable[[list[str]], list[str]]) -> None:
         with self._store.transaction():
             client = self.find(owner, name)

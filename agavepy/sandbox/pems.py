@@ -1,4 +1,4 @@
-"""Permission words of apps and jobs, and what each lets a user do."""
+"""Permission words, of files, apps and jobs, and what each lets a user do."""
 
 from __future__ import annotations
 
@@ -10,35 +10,39 @@ from .fields import Fields
 if TYPE_CHECKING:
     from .accounts import Accounts
 
-_RIGHTS = {
-    "NONE": (),
-    "READ": ("read",),
-    "WRITE": ("write",),
-    "EXECUTE": ("execute",),
-    "READ_WRITE": ("read", "write"),
-    "READ_EXECUTE": ("read", "execute"),
-    "WRITE_EXECUTE": ("write", "execute"),
-    "ALL": ("read", "write", "execute"),
-}
-WORDS = tuple(_RIGHTS)
+READ, WRITE, EXECUTE = 1, 2, 4
+ALL = READ | WRITE | EXECUTE
+RIGHTS = {"read": READ, "write": WRITE, "execute": EXECUTE}
+WORDS = ("NONE", "READ", "WRITE", "READ_WRITE", "EXECUTE", "READ_EXECUTE", "WRITE_EXECUTE", "ALL")  # by their bits
 EVERYBODY = ("public", "world")  # the two names that stand for all users
 
 
-def acl(word: str, *, rights: Iterable[str] = _RIGHTS["ALL"]) -> dict[str, bool]:
+def bits_of(word: str) -> int:
+    """Return the bits of a permission word; files know OWNER besides the eight. ValueError when it is none."""
+    return ALL if word.upper() == "OWNER" else WORDS.index(word.upper())
+
+
+def joined(words: Iterable[str]) -> int:
+    """Return the bits that permission words give together."""
+    bits = 0
+    for word in words:
+        bits |= bits_of(word)
+    return bits
+
+
+def acl(word: str, *, rights: Iterable[str] = tuple(RIGHTS)) -> dict[str, bool]:
     """Return the ``permission`` object of a reply: each right, and whether the word includes it."""
-    return {right: right in _RIGHTS[word] for right in rights}
+    return {right: allows(word, right) for right in rights}
 
 
 def allows(word: str, right: str) -> bool:
     """Return whether a permission word includes ``read``, ``write`` or ``execute``."""
-    return right in _RIGHTS[word]
+    return bool(bits_of(word) & RIGHTS[right])
 
 
 def granted(grants: Mapping[str, str], user: str) -> str:
     """Return the word for what a user was granted, by name and as one of everybody."""
-    words = [grants.get(name, "NONE") for name in (user, *EVERYBODY)]
-    rights = {right for word in words for right in _RIGHTS[word]}
-    return next(word for word in WORDS if set(_RIGHTS[word]) == rights)
+    return WORDS[joined(grants.get(name, "NONE") for name in (user, *EVERYBODY))]
 
 
 def requested(body: Any, *, username: str | None = None) -> tuple[str, str]:
@@ -53,16 +57,6 @@ def requested(body: Any, *, username: str | None = None) -> tuple[str, str]:
     fields = Fields(body if body is not None else {}, within="permission request")
     word = fields.choice("permission", WORDS) if fields.get("permission") else "NONE"
     return username or fields.text("username"), word
-
-
-def readable(word: str) -> bool:
-    """Return whether a permission word on a file includes reading; files know OWNER besides the eight words."""
-    return word == "OWNER" or allows(word, "read")
-
-
-def writable(word: str) -> bool:
-    """Return whether a permission word on a file includes writing."""
-    return word == "OWNER" or allows(word, "write")
 
 
 def is_grantee(username: str, accounts: Accounts) -> bool:

@@ -23,6 +23,7 @@ class Request:
         self.path = self.raw_path.lstrip("/")
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         pairs = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.query_pairs = pairs
         self.query: dict[str, str] = dict(pairs)
         self.noted: dict[str, Any] = {
             "method": self.method,

@@ -8,8 +8,9 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 from .api import ApiError
-from .job_run import JobRun, TenantStopping
+from .job_run import PROCESS, JobRun, TenantStopping
 from .lifecycle import ON_THE_SYSTEM, JobEnded
+from .process import kill_left_over
 
 if TYPE_CHECKING:
     from .services.jobs import Jobs
@@ -43,6 +44,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Take up the jobs an earlier tenant on this root has left, and start the threads."""
+        self._kill_left_over()
         for job in self._jobs.unfinished():
             if job["status"] in ON_THE_SYSTEM:
                 self._jobs.set_status(job["id"], "FAILED", _LOST, message=_LOST)
@@ -54,6 +56,12 @@ class JobRunner:
         ]
         for thread in self._threads:
             thread.start()
+
+    def _kill_left_over(self) -> None:
+        """End the processes of a tenant that could not do so itself: it was killed."""
+        for left in list(self._state.store.all(PROCESS)):
+            kill_left_over(left["pid"], begun=left["begun"], mark=f"AGAVE_JOB_ID={left['job']}")
+            self._state.store.delete(PROCESS, left["job"])
 
     def stop(self) -> None:
         """Kill the running processes, end the threads. Jobs that were not running yet wait for the next start."""

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from . import patterns
 from .api import BadRequest, Listing
 from .dates import date, from_iso
+from .fields import shown
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 250
@@ -18,7 +20,6 @@ _OPERATORS = {*("eq", "neq", "lt", "lte", "gt", "gte", "in", "nin", "like", "nli
 _NEGATIONS = {"neq": "eq", "nin": "in", "nlike": "like"}
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _LONGEST_SUBJECT = 255  # characters a regular expression is tried on
-_COSTLY_PATTERN = re.compile(r"\([^)]*[+*{|][^)]*\)[+*{]|\\[1-9]")
 
 Compare = Callable[[Any], bool]
 
@@ -37,7 +38,7 @@ def select(
     if listing.search is not None:
         fields = listing.search
         for field, operator, value in terms(query, fields, ignored={each.lower() for each in declared}):
-            found = [each for each in found if holds(each, fields[field], operator, value, name=field, now=now)]
+            found = matching(found, fields[field], operator, value, name=field, now=now)
         found = ordered(found, query, fields)
     show = (listing.full or listing.summary) if selects_fields(query) else listing.summary
     return [show(each) for each in page(found, query)]
@@ -132,14 +133,40 @@ def ordered(
     return documents[::-1] if asked.get("order", "").startswith("asc") else documents
 
 
-def holds(document: Mapping[str, Any], path: str, operator: str, value: str, *, name: str, now: float) -> bool:
-    """Return whether a field of the document satisfies a term.
+def matching(
+    documents: list[dict[str, Any]], path: str, operator: str, value: str, *, name: str, now: float
+) -> list[dict[str, Any]]:
+    """Return the documents of which a field satisfies a term.
 
     :param path: dotted; through a list, any element may satisfy it.
     :raises BadRequest: the value does not suit the field's type.
     """
+    if operator == "rlike":
+        texts = _texts(documents, path)
+        found = _found(value, {text for each in texts for text in each})
+        return [document for document, mine in zip(documents, texts, strict=True) if found & mine]
+    return [each for each in documents if _holds(each, path, operator, value, name=name, now=now)]
+
+
+def _texts(documents: list[dict[str, Any]], path: str) -> list[set[str]]:
+    return [{str(value)[:_LONGEST_SUBJECT] for value in _values(document, path)} for document in documents]
+
+
+def _found(pattern: str, texts: set[str]) -> set[str]:
+    """Return the texts in which a regular expression is found."""
+    asked = sorted(texts)
+    try:
+        [answer] = patterns.answers([patterns.Question(pattern, asked, ignore_case=True)])
+    except patterns.TooCostly as problem:
+        raise BadRequest(f"The regular expression {shown(pattern)} is too costly: {problem}") from None
+    if isinstance(answer, patterns.BadPattern):
+        raise BadRequest(f"The regular expression {shown(pattern)} does not parse: {answer}") from None
+    return {text for text, is_found in zip(asked, answer, strict=True) if is_found}
+
+
+def _holds(document: Mapping[str, Any], path: str, operator: str, value: str, *, name: str, now: float) -> bool:
     if operator in _NEGATIONS:
-        return not holds(document, path, _NEGATIONS[operator], value, name=name, now=now)
+        return not _holds(document, path, _NEGATIONS[operator], value, name=name, now=now)
     values = _values(document, path)
     if operator == "eq" and value == "null":
         return not values
@@ -169,11 +196,8 @@ def _comparison(seen: Any, operator: str, value: str, name: str, now: float) -> 
     """Return the test a term makes of a value of this type."""
     if isinstance(seen, bool):
         return _boolean_test(operator, value, name)
-    if operator == "rlike":
-        return _pattern_test(value)
     if operator == "like":
-        pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL | re.IGNORECASE)
-        return lambda each: pattern.fullmatch(str(each)) is not None
+        return lambda each: patterns.like(str(each), value)
     if isinstance(seen, (int, float)):
         return _ordering_test(operator, value, lambda text: _number(text, seen, name), lambda each: each)
     if isinstance(seen, str) and _ISO_DATE.match(seen):
@@ -205,16 +229,6 @@ def _boolean_test(operator: str, value: str, name: str) -> Compare:
         raise BadRequest(f"{name} is true or false: it takes eq and neq, not {operator}")
     wanted = value.lower() in ("true", "1")
     return lambda each: each is wanted
-
-
-def _pattern_test(value: str) -> Compare:
-    if _COSTLY_PATTERN.search(value):
-        raise BadRequest(f"The regular expression {value!r} repeats what repeats, or refers back: too costly")
-    try:
-        pattern = re.compile(value, re.IGNORECASE)
-    except re.error as error:
-        raise BadRequest(f"The regular expression {value!r} does not parse: {error}") from None
-    return lambda each: pattern.search(str(each)[:_LONGEST_SUBJECT]) is not None
 
 
 def _number(text: str, seen: float, name: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from .clock import Clock
 from .credentials import CredentialsFile
 from .http_server import HttpServer
 from .routing import Routes
-from .services import tenants
+from .services.tenants import DOCUMENT as TENANTS
+from .services.tenants import Announced, announced
 from .state import DEFAULT_USER, State
 from .tls import certificate
 
@@ -41,6 +42,8 @@ class Sandbox:
     :param token_ttl_s: seconds an access token lives.
     :param users: name → password of users to have; the first is ``username``. None: ``sandbox``, with a generated
         password.
+    :param tenant_id: its code, in the list of tenants.
+    :param tenants: further tenants to announce, dicts with ``id``, ``name`` and ``url``.
     :param clock: the tenant's time; a :class:`~agavepy.sandbox.ManualClock` for tests.
     """
 
@@ -52,8 +55,11 @@ class Sandbox:
         tls: bool = False,
         token_ttl_s: int = 14400,
         users: Mapping[str, str] | None = None,
+        tenant_id: str = "sandbox",
+        tenants: Sequence[Mapping[str, str]] = (),
         clock: Clock | None = None,
     ) -> None:
+        self._tenant_id, self._tenants = tenant_id, announced(tenant_id, tenants)
         self._wanted_root, self._wanted_port, self._tls = root, port, tls
         self._token_ttl_s, self._users, self._clock = token_ttl_s, dict(users or {}), clock
         self.username = next(iter(self._users), DEFAULT_USER)
@@ -83,6 +89,8 @@ class Sandbox:
             tls=self._tls,
             token_ttl_s=self._token_ttl_s,
             users=self._users,
+            tenant_id=self._tenant_id,
+            tenants=self._tenants,
             clock=self._clock,
         )
         return self
@@ -122,7 +130,10 @@ class Sandbox:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The last 10,000 requests, oldest first: dicts with method, path, status, operation, user, time."""
+        """The last 10,000 requests, oldest first: dicts with method, path, status, operation, user, time.
+
+        Those to ``/token`` have ``grant_type`` as well.
+        """
         return self._live.app.requests
 
     def add_user(self, name: str, password: str) -> None:
@@ -130,6 +141,14 @@ class Sandbox:
         self._live.state.accounts.add_user(name, password)
         self._credentials.forget_password(name)
         self._passwords[name] = password
+
+    def expire_tokens(self) -> None:
+        """Make every access token expire now; refresh tokens stay."""
+        self._live.state.accounts.tokens.expire()
+
+    def revoke_refresh_tokens(self, user: str) -> None:
+        """Make a user's refresh tokens worthless; access tokens live on to their end."""
+        self._live.state.accounts.tokens.revoke_refresh_tokens(user)
 
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
         """Return when no import and no job is left to do.
@@ -179,17 +198,21 @@ class _Running:
         tls: bool,
         token_ttl_s: int,
         users: dict[str, str],
+        tenant_id: str,
+        tenants: Sequence[Announced],
         clock: Clock | None,
     ) -> None:
         self._undo: list[Any] = []
         try:
             socket_ = self._listening(port)
             folder = Path(root) if root is not None else self._temporary_folder()
-            self.state = State(folder, clock=clock, token_ttl_s=token_ttl_s, users=users)
+            self.state = State(
+                folder, clock=clock, token_ttl_s=token_ttl_s, tenant_id=tenant_id, tenants=tenants, users=users
+            )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
-            self.app = App(self.state, Routes({**specs.load(), "tenants": tenants.DOCUMENT}), url=self.url)
+            self.app = App(self.state, Routes({**specs.load(), "tenants": TENANTS}), url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +20,7 @@ from .services.files import Files
 from .services.jobs import Jobs
 from .services.profiles import Profiles
 from .services.systems import Systems
-from .services.tenants import Tenants
+from .services.tenants import Announced, Tenants
 from .store import Store
 
 DEFAULT_USER = "sandbox"
@@ -39,6 +39,7 @@ class State:
     ``sandbox-storage`` and the public execution system ``sandbox-exec``.
 
     :param token_ttl_s: seconds an access token lives.
+    :param tenants: further tenants that the tenants service lists.
     :raises RootInUse: another process, or another State, has this root.
     """
 
@@ -49,11 +50,15 @@ class State:
         clock: Clock | None = None,
         token_ttl_s: int = 14400,
         tenant_id: str = "sandbox",
+        tenants: Sequence[Announced] = (),
         users: dict[str, str] | None = None,
     ) -> None:
         self.root = Path(root).resolve()
+        if self.root.exists() and not self.root.is_dir():
+            raise NotADirectoryError(f"{self.root} is a file; a tenant keeps everything in a folder.")
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tenant_id = tenant_id
+        self.announced = tuple(tenants)
         self.clock = clock or Clock()
         with contextlib.ExitStack() as undo:
             undo.enter_context(_locked(self.root / "lock"))
@@ -90,8 +95,6 @@ class State:
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:
-        for left_over in self.disk.incoming.iterdir():  # of requests that a crash cut off
-            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         self.credentials.ensure_user(ADMIN_USER, admin=True)
         for name, password in users.items():
             self.accounts.add_user(name, password)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
+import os
 import secrets
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ class Store:
         self._local = threading.local()
         self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._opening = threading.Lock()
+        self._writes: collections.Counter[str] = collections.Counter()
+        self._counting = threading.Lock()
+        # Made before SQLite does it with the rights of any file; what it puts beside it takes over the rights.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.chmod(path, 0o600)
         self._connection().executescript(_SCHEMA)
 
     def _connection(self) -> _Connection:
@@ -54,7 +61,7 @@ class Store:
             )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
-            self._local.connection, self._local.depth = connection, 0
+            self._local.connection, self._local.depth, self._local.written = connection, 0, set()
             with self._opening:
                 self._all.add(connection)
         return connection
@@ -82,8 +89,29 @@ class Store:
             raise
         else:
             connection.execute("COMMIT")
+            self._count(self._local.written)
         finally:
             self._local.depth = 0
+            self._local.written = set()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is inside of a :meth:`transaction`."""
+        return getattr(self._local, "depth", 0) > 0
+
+    def writes(self, kinds: tuple[str, ...]) -> tuple[int, ...]:
+        """Return how many writes to documents of these kinds have taken effect, kind by kind."""
+        return tuple(self._writes[kind] for kind in kinds)
+
+    def _wrote(self, kind: str) -> None:
+        if self.in_transaction:
+            self._local.written.add(kind)
+        else:
+            self._count((kind,))
+
+    def _count(self, kinds: Iterable[str]) -> None:
+        with self._counting:
+            self._writes.update(kinds)
 
     # Documents
 
@@ -92,6 +120,7 @@ class Store:
         self._connection().execute(
             "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", (kind, key, updated, json.dumps(document))
         )
+        self._wrote(kind)
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return the document, or None."""
@@ -117,6 +146,7 @@ class Store:
     def delete(self, kind: str, key: str) -> bool:
         """Forget the document; False when there was none."""
         cursor = self._connection().execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
+        self._wrote(kind)
         return cursor.rowcount > 0
 
     # Histories

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from . import durable
+
 NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,4 +38,4 @@ def write_private(path: Path, data: bytes) -> None:
     arriving.unlink(missing_ok=True)
     with os.fdopen(os.open(arriving, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
-    os.replace(arriving, path)
+    durable.replace(arriving, path)

@@ -6,17 +6,30 @@ import dataclasses
 from typing import Any
 
 from .clock import Clock
+from .codes import Codes
 from .oauth_clients import Clients, fingerprint
+from .remembered import Remembered
 from .store import Store
+
+_DECIDE = ("access", "client", "consumer", "user")  # the documents that decide what an access token may do
 
 
 @dataclasses.dataclass(frozen=True)
 class Bearer:
-    """Whom an access token speaks for. ``state``: "active", "expired" or "inactive" (revoked or superseded)."""
+    """Whom an access token speaks for, and the APIs it may use; ``is_ended``: revoked, superseded or orphaned."""
 
     user: str
-    client: str  # consumer key
-    state: str
+    apis: frozenset[str]
+    expires: float
+    is_ended: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Payment:
+    """What a grant is given for, once: a refresh token or an authorization code; neither: for nothing that is spent."""
+
+    refresh: str | None = None
+    code: str | None = None
 
 
 class Tokens:
@@ -26,58 +39,125 @@ class Tokens:
         self._store = store
         self._clock = clock
         self._clients = clients
+        self._bearers = Remembered(store, _DECIDE, self._read_bearer)
+        self.codes = Codes(store, clock)
         self.ttl_s = ttl_s
 
-    def issue(self, user: str, client: str, *, access: str, refresh: str, spend: str | None = None) -> bool:
+    def issue(
+        self,
+        user: str,
+        client: str,
+        *,
+        access: str,
+        refresh: str | None,
+        lives_s: int,
+        is_public: bool = False,
+        spend: Payment = Payment(),
+    ) -> bool:
         """
-        Keep a fresh pair; the access token lives ``ttl_s`` seconds, the refresh token until it is spent.
+        Keep fresh tokens; the access token lives ``lives_s`` seconds, the refresh token until it is spent.
 
-        :param spend: the refresh token that pays for it: it ends, and so does its access token.
-        :returns: False, and nothing is kept, when ``spend`` was spent already.
+        :param is_public: given to a client that showed no secret, and may be renewed and revoked without one.
+        :param spend: what pays for them. A refresh token ends with its access token; a code that was spent before
+            ends what it gave, RFC 6749 4.1.2.
+        :returns: False, and nothing is kept, when it was spent already.
         """
         now = self._clock.now()
-        keys = {"access": fingerprint(access), "refresh": fingerprint(refresh)}
-        grant = {"user": user, "client": client, **keys}
+        keys = {"access": fingerprint(access), "refresh": fingerprint(refresh) if refresh else None}
+        grant = {"user": user, "client": client, **keys, "public": is_public, "code": None}
         with self._store.transaction():
-            if spend and not self._spend(spend):
+            if not self._spend(spend, grant):
                 return False
-            self._store.put("access", keys["access"], grant | {"expires": now + self.ttl_s}, updated=now)
-            self._store.put("refresh", keys["refresh"], grant, updated=now)
+            self._store.put("access", fingerprint(access), grant | {"expires": now + lives_s}, updated=now)
+            if refresh:
+                self._store.put("refresh", fingerprint(refresh), grant, updated=now)
             return True
 
     def bearer(self, access: str) -> Bearer | None:
         """Return whom the access token speaks for; None: it is not ours."""
-        grant = self._store.get("access", fingerprint(access))
-        return Bearer(grant["user"], grant["client"], self._state(grant)) if grant else None
+        return self._bearers.get(fingerprint(access))
 
-    def refresh_user(self, refresh: str, client: str) -> str | None:
-        """Return the user a refresh token may renew for, through the client it was issued to; else None."""
-        grant = self._store.get("refresh", fingerprint(refresh))
-        return grant["user"] if grant and grant["client"] == client else None
+    def state(self, bearer: Bearer) -> str:
+        """Return "active", "expired" or "inactive"."""
+        if bearer.is_ended:
+            return "inactive"
+        return "active" if self._clock.now() < bearer.expires else "expired"
 
-    def revoke(self, token: str, client: str) -> None:
-        """End the grant an access or refresh token belongs to, if it is this client's."""
+    def find(self, token: str) -> dict[str, Any] | None:
+        """Return the grant of an access token, or of a refresh token that may still be spent."""
+        key = fingerprint(token)
+        return self._store.get("access", key) or self._store.get("refresh", key)
+
+    def find_refresh(self, refresh: str) -> dict[str, Any] | None:
+        """Return the grant of a refresh token that may still be spent."""
+        return self._store.get("refresh", fingerprint(refresh))
+
+    def revoke(self, token: str) -> None:
+        """End the grant an access or refresh token belongs to."""
         with self._store.transaction():
-            key = fingerprint(token)
-            grant = self._store.get("access", key) or self._store.get("refresh", key)
-            if grant is not None and grant["client"] == client:
+            grant = self.find(token)
+            if grant is not None:
                 self._end(grant)
 
-    def _spend(self, refresh: str) -> bool:
-        grant = self._store.get("refresh", fingerprint(refresh))
-        if grant is not None:
-            self._end(grant)
-        return grant is not None
+    def revoke_given_for(self, code: str) -> None:
+        """End what an authorization code gave, and what that was renewed to."""
+        with self._store.transaction():
+            known = self.codes.find(code)
+            if known is not None and known["gave"]:
+                self._end(known["gave"])
+
+    def revoke_refresh_tokens(self, user: str) -> None:
+        """Make a user's refresh tokens worthless; access tokens live on to their end."""
+        with self._store.transaction():
+            for grant in list(self._store.all("refresh")):
+                if grant["user"] == user:
+                    self._store.delete("refresh", grant["refresh"])
+
+    def expire(self) -> None:
+        """Make every access token expire now; refresh tokens stay."""
+        now = self._clock.now()
+        with self._store.transaction():
+            for grant in list(self._store.all("access")):
+                if now < grant["expires"]:
+                    self._store.put("access", grant["access"], grant | {"expires": now}, updated=now)
+
+    def _spend(self, payment: Payment, grant: dict[str, Any]) -> bool:
+        """Take what pays for ``grant``, and write into it what it inherits; False: it was taken before."""
+        if payment.refresh:
+            return self._spend_refresh(payment.refresh, grant)
+        return self._spend_code(payment.code, grant) if payment.code else True
+
+    def _spend_refresh(self, refresh: str, grant: dict[str, Any]) -> bool:
+        old = self.find_refresh(refresh)
+        if old is None:
+            return False
+        self._end(old)
+        grant |= {"public": old.get("public", False), "code": old.get("code")}
+        if grant["code"]:
+            self.codes.note(grant["code"], grant)
+        return True
+
+    def _spend_code(self, code: str, grant: dict[str, Any]) -> bool:
+        known = self.codes.find(code)
+        if known is None or not self.codes.is_usable(known):
+            self.revoke_given_for(code)
+            return False
+        grant["code"] = fingerprint(code)
+        self.codes.note(grant["code"], dict(grant))
+        return True
 
     def _end(self, grant: dict[str, Any]) -> None:
         access = self._store.get("access", grant["access"])
         if access is not None:
             self._store.put("access", grant["access"], access | {"ended": True}, updated=self._clock.now())
-        self._store.delete("refresh", grant["refresh"])
+        if grant["refresh"]:
+            self._store.delete("refresh", grant["refresh"])
 
-    def _state(self, grant: dict[str, Any]) -> str:
-        if grant.get("ended") or self._clients.by_key(grant["client"]) is None:
-            return "inactive"
-        if self._store.get("user", grant["user"]) is None:
-            return "inactive"
-        return "active" if self._clock.now() < grant["expires"] else "expired"
+    def _read_bearer(self, key: str) -> Bearer | None:
+        grant = self._store.get("access", key)
+        if grant is None:
+            return None
+        client = self._clients.by_key(grant["client"])
+        is_orphan = client is None or self._store.get("user", grant["user"]) is None
+        apis = frozenset(client["subscriptions"] if client else ())
+        return Bearer(grant["user"], apis, grant["expires"], bool(grant.get("ended")) or is_orphan)

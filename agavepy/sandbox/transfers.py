@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import imports
+from . import durable, imports
 from .api import ApiError, NotFound
 from .disk import clear_refusals
+from .downloads import Interruption, download
 from .file_access import FileAccess, Target
 from .file_changes import FileChanges, arrival
-from .file_records import READ, FileRecords, Record
+from .file_records import FileRecords, Record
+from .pems import READ
 from .store import new_uuid
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Transfers:
         self._access = access
         self._changes = changes
         self._records = records
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._downloads: set[Interruption] = set()
         self._pool = concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="import")
         self._pending: set[concurrent.futures.Future[None]] = set()
         self._lock = threading.Lock()
@@ -59,10 +62,13 @@ class Transfers:
             return source.name
         return imports.base_name(str(self._place_of(user, source)))
 
-    def deliver(self, user: str, source: imports.Source, destination: Path) -> None:
+    def deliver(
+        self, user: str, source: imports.Source, destination: Path, *, interruption: Interruption | None = None
+    ) -> None:
         """
         Copy a source to ``destination``: a file replaces one that is there, a folder merges with it.
 
+        :param interruption: lets others break off a download.
         :raises ApiError: it cannot be read.
         """
         if not isinstance(source, imports.WebFile):
@@ -70,10 +76,24 @@ class Transfers:
             return
         arriving = self._disk.new_incoming()
         try:
-            imports.download(source, arriving, stopped=self._stopped.is_set)
+            with self._interruptible(interruption or Interruption()) as interruption:
+                download(source, arriving, interruption=interruption)
             self._disk.place_file(arriving, destination)
         finally:
             arriving.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _interruptible(self, interruption: Interruption) -> Iterator[Interruption]:
+        """Let :meth:`close` break off the block's download too."""
+        with self._lock:
+            self._downloads.add(interruption)
+            if self._stopped:
+                interruption.interrupt(_BROKEN_OFF)
+        try:
+            yield interruption
+        finally:
+            with self._lock:
+                self._downloads.discard(interruption)
 
     def _place_of(self, user: str, source: imports.TenantFile | imports.JobOutput) -> Path:
         place = self._output(user, source) if isinstance(source, imports.JobOutput) else self._file(user, source)
@@ -108,6 +128,7 @@ class Transfers:
         with _reported(lambda why: self._end(target, "STAGING_FAILED", why, task), target.path):
             self._changes.note(target, "STAGING", description)
             self.deliver(target.user, source, target.real)
+            durable.sync_tree(target.real)
             self._changes.note(target, event, f"File {event.lower()} by import")
             self._end(target, "STAGING_COMPLETED", "Import completed", task)
 
@@ -138,7 +159,10 @@ class Transfers:
 
     def close(self) -> None:
         """Give up what is not done yet, and wait for the threads."""
-        self._stopped.set()
+        with self._lock:
+            self._stopped = True
+            for interruption in self._downloads:
+                interruption.interrupt(_BROKEN_OFF)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _forget(self, future: concurrent.futures.Future[None]) -> None:

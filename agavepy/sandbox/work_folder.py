@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import durable
 from .wrapper import CALLBACKS
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class WorkFolder:
         listed = self._listed()
         for place in self._produced(listed):
             self._copy(place, destination / place.relative_to(self.path))
+        durable.sync_tree(destination)  # the work folder, which has the only other copy, goes next
 
     def _listed(self) -> set[str]:
         manifest = self.path / _MANIFEST

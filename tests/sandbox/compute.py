@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agavepy.sandbox import Sandbox
 
-from .conftest import Http
 from .schema import checked
+
+if TYPE_CHECKING:
+    from .conftest import Http  # which makes the fixture ``compute`` from here
 
 _numbers = itertools.count(1)
 

@@ -10,6 +10,8 @@ import requests
 
 from agavepy.sandbox import ManualClock, Sandbox
 
+from .compute import Compute
+
 TIMEOUT_S = 30.0
 
 
@@ -71,3 +73,15 @@ def admin(tenant: Sandbox) -> Iterator[Http]:
     password = tenant.state.credentials.password_of("admin") or ""
     with Http(tenant, user="admin", password=password) as session:
         yield session
+
+
+@pytest.fixture
+def compute(tenant: Sandbox, http: Http) -> Compute:
+    """Apps and jobs of the tenant's default user."""
+    return Compute(tenant, http)
+
+
+@pytest.fixture
+def other(tenant: Sandbox, http: Http) -> Http:
+    """A session of another user, maria."""
+    return http.as_user(tenant, "maria")

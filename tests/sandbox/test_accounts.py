@@ -70,7 +70,7 @@ def test_a_wrong_name_or_password_is_a_bad_grant(http: Http, name: str) -> None:
     assert (answer.status_code, answer.json()) == (400, BAD_GRANT)
 
 
-@pytest.mark.parametrize("grant", ["implicit", "client_credentials", "authorization_code", "x"])
+@pytest.mark.parametrize("grant", ["implicit", "urn:ietf:params:oauth:grant-type:device_code", "x"])
 def test_another_grant_is_unsupported(http: Http, grant: str) -> None:
     answer = token(http, grant_type=grant)
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
@@ -82,6 +82,8 @@ def test_another_grant_is_unsupported(http: Http, grant: str) -> None:
         ({"grant_type": "password"}, "username, password"),
         ({"grant_type": "password", "username": "x", "password": ""}, "password"),
         ({"grant_type": "refresh_token"}, "refresh_token"),
+        ({"grant_type": "authorization_code"}, "code"),
+        ({"grant_type": "admin_password", "username": "x"}, "password, token_username"),
         ({}, "grant_type"),
     ],
 )
@@ -102,6 +104,14 @@ def test_a_refresh_token_works_once_and_ends_its_access_token(http: Http) -> Non
     assert me(http, new.json()["access_token"]).status_code == 200
 
 
+def test_a_grant_spends_only_what_it_is_about(http: Http) -> None:
+    mine, extra = http.grant(), {"code": "x"}
+    form = {"grant_type": "password", "username": http.user, "password": http.password}
+    assert token(http, refresh_token=mine["refresh_token"], **form, **extra).status_code == 200
+    assert me(http, mine["access_token"]).status_code == 200
+    assert token(http, grant_type="refresh_token", refresh_token=mine["refresh_token"], **extra).status_code == 200
+
+
 def test_of_many_renewals_at_once_exactly_one_succeeds(tenant: Sandbox, http: Http) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": http.grant()["refresh_token"]}
 
@@ -111,6 +121,79 @@ def test_of_many_renewals_at_once_exactly_one_succeeds(tenant: Sandbox, http: Ht
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(renew, range(16))) == [200] + [400] * 15
+
+
+def test_client_credentials_speak_for_the_clients_owner_and_cannot_be_renewed(tenant: Sandbox, http: Http) -> None:
+    answer = token(http, grant_type="client_credentials", scope="PRODUCTION")
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["scope", "token_type", "expires_in", "access_token"]
+    assert answer.json()["expires_in"] == 14400
+    assert me(http, answer.json()["access_token"]).json()["result"]["username"] == tenant.username
+
+
+@pytest.mark.parametrize("field", ["user", "client", "token_username", "username"])
+def test_client_credentials_cannot_name_a_user(tenant: Sandbox, http: Http, field: str) -> None:
+    access_token = token(http, grant_type="client_credentials", **{field: "admin"}).json()["access_token"]
+    assert me(http, access_token).json()["result"]["username"] == tenant.username
+
+
+@pytest.mark.parametrize("grant", ["client_credentials", "password", "admin_password"])
+def test_these_grants_take_the_clients_secret(tenant: Sandbox, http: Http, grant: str) -> None:
+    form = {"grant_type": grant, "username": http.user, "password": http.password, "token_username": http.user}
+    answer = requests.post(f"{tenant.url}/token", data=form | {"client_id": http.key}, timeout=TIMEOUT_S)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+def test_an_administrator_gets_tokens_of_another_user(admin: Http, http: Http) -> None:
+    form = {"username": "admin", "password": admin.password, "token_username": http.user, "scope": "PRODUCTION"}
+    answer = token(admin, grant_type="admin_password", **form)
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["scope", "token_type", "expires_in", "refresh_token", "access_token"]
+    assert me(http, answer.json()["access_token"]).json()["result"]["username"] == http.user
+    new = token(admin, grant_type="refresh_token", refresh_token=answer.json()["refresh_token"])
+    assert me(http, new.json()["access_token"]).json()["result"]["username"] == http.user
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"), [("username", "sandbox"), ("password", "wrong"), ("token_username", "nobody")]
+)
+def test_only_an_administrator_acts_for_others_and_only_for_users_there_are(
+    tenant: Sandbox, admin: Http, changed: str, value: str
+) -> None:
+    form = {"username": "admin", "password": admin.password, "token_username": "sandbox", changed: value}
+    if value == "sandbox":
+        form |= {"password": tenant.password, "token_username": "admin"}
+    answer = token(admin, grant_type="admin_password", **form)
+    assert (answer.status_code, answer.json()) == (400, BAD_GRANT)
+
+
+def test_expire_tokens_ends_access_tokens_and_leaves_refresh_tokens(tenant: Sandbox, http: Http) -> None:
+    old = http.grant()
+    assert me(http, old["access_token"]).status_code == 200
+    tenant.expire_tokens()
+    assert "900903" in me(http, old["access_token"]).text
+    new = token(http, grant_type="refresh_token", refresh_token=old["refresh_token"])
+    assert me(http, new.json()["access_token"]).status_code == 200
+
+
+def test_revoke_refresh_tokens_leaves_access_tokens_and_other_users(tenant: Sandbox, http: Http) -> None:
+    mine = http.grant()
+    with http.as_user(tenant, "unconcerned") as other:
+        tenant.revoke_refresh_tokens(http.user)
+        assert token(http, grant_type="refresh_token", refresh_token=mine["refresh_token"]).json() == BAD_GRANT
+        assert me(http, mine["access_token"]).status_code == 200
+        theirs = other.tokens["refresh_token"]
+        assert token(other, grant_type="refresh_token", refresh_token=theirs).status_code == 200
+
+
+@pytest.mark.parametrize(("grant", "noted"), [("password", "password"), ("a-secret-in-the-wrong-field", None)])
+def test_the_log_of_requests_names_the_grant(tenant: Sandbox, http: Http, grant: str, noted: str | None) -> None:
+    token(http, grant_type=grant, username=http.user, password=http.password)
+    last = tenant.requests[-1]
+    assert (last["operation"], last["grant_type"]) == ("token", noted)
+    assert not [each for each in (http.password, http.secret, "a-secret") if each in str(last)]
+    me(http, "x")
+    assert "grant_type" not in tenant.requests[-1]
 
 
 def test_a_refresh_token_outlives_its_access_token(http: Http, clock: ManualClock) -> None:
@@ -158,6 +241,28 @@ def test_tokens_of_a_deleted_client_are_inactive(tenant: Sandbox, http: Http) ->
     tenant.state.accounts.clients.delete("sandbox", "short-lived")
     assert "900904" in me(http, access_token).text
     assert token(http, auth=(made.key, made.secret), **form).json()["error"] == "invalid_client"
+
+
+def test_what_a_known_token_may_do_follows_every_change_at_once(tenant: Sandbox, http: Http) -> None:
+    clients = tenant.state.accounts.clients
+    made = clients.create("sandbox", "changing")
+    form = {"grant_type": "password", "username": http.user, "password": http.password}
+    access_token = token(http, auth=(made.key, made.secret), **form).json()["access_token"]
+    assert me(http, access_token).status_code == 200
+    clients.unsubscribe("sandbox", "changing", ["Profiles"])
+    assert me(http, access_token).status_code == 403
+    clients.subscribe("sandbox", "changing", ["Profiles"])
+    assert me(http, access_token).status_code == 200
+    clients.renew("sandbox", "changing")
+    assert "900904" in me(http, access_token).text
+
+
+def test_a_user_who_becomes_administrator_is_one_at_once(tenant: Sandbox, http: Http) -> None:
+    with http.as_user(tenant, "promoted") as promoted:
+        address, role = "/systems/v2/sandbox-storage/roles", {"username": "promoted", "role": "USER"}
+        assert promoted.post(address, json=role).status_code == 501
+        tenant.state.accounts.add_user("promoted", "promoted-password", admin=True)
+        assert promoted.post(address, json=role).ok
 
 
 def test_a_removed_user_is_out_at_once(tenant: Sandbox, http: Http) -> None:

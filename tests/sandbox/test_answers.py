@@ -75,6 +75,9 @@ def test_an_empty_file_is_an_empty_body(http: Http) -> None:
         ("bytes=10-99999999", 10, len(CONTENT)),
         ("bytes=-99999999", 0, len(CONTENT)),
         ("bytes=1-2, 5-6", 1, 3),
+        (f"bytes=1-{'9' * 5000}", 1, len(CONTENT)),
+        (f"bytes=-{'9' * 5000}", 0, len(CONTENT)),
+        (f"bytes={'0' * 5000}1-2", 1, 3),
     ],
 )
 def test_a_range_is_honoured(http: Http, range_: str, start: int, end: int) -> None:
@@ -84,7 +87,7 @@ def test_a_range_is_honoured(http: Http, range_: str, start: int, end: int) -> N
     assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(CONTENT)}"
 
 
-@pytest.mark.parametrize("range_", [f"bytes={len(CONTENT)}-", "bytes=-0"])
+@pytest.mark.parametrize("range_", [f"bytes={len(CONTENT)}-", "bytes=-0", f"bytes={'9' * 5000}-"])
 def test_a_range_beyond_the_end_is_416(http: Http, range_: str) -> None:
     answer = get(http, range_)
     assert answer.status_code == 416
@@ -128,3 +131,13 @@ def test_a_pipe_that_takes_a_files_place_holds_nobody_up(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(NotFound):
         file_answer(Download(tmp_path / "pipe", "pipe", "text/plain"), {})
+
+
+def test_a_range_leaves_no_file_open(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    before = os.listdir("/dev/fd")
+    for text in (f"bytes={'9' * 5000}-", "bytes=9-", f"bytes=0-{'9' * 5000}"):
+        answer = file_answer(Download(tmp_path / "file", "file", "text/plain"), {"range": text})
+        if isinstance(answer, FileAnswer):
+            answer.file.close()
+    assert os.listdir("/dev/fd") == before

@@ -13,16 +13,6 @@ from .conftest import Http
 from .schema import checked, refusal
 
 
-@pytest.fixture
-def compute(tenant: Sandbox, http: Http) -> Compute:
-    return Compute(tenant, http)
-
-
-@pytest.fixture
-def other(tenant: Sandbox, http: Http) -> Http:
-    return http.as_user(tenant, "maria")
-
-
 def ids(answer: Any, operation: str = "apps.list") -> set[str]:
     return {app["id"] for app in checked(answer, operation)}
 
@@ -192,8 +182,56 @@ def test_files_of_somebody_else_are_not_deployed(tenant: Sandbox, compute: Compu
         "/apps/v2", json={**theirs.description(), "deploymentPath": compute.description()["deploymentPath"]}
     )
     assert "deploymentPath" in refusal(answer, status=403)
-    inside = {**theirs.description(), "templatePath": f"../../../{compute.put('secret.txt')}"}
-    assert "templatePath" in refusal(other.post("/apps/v2", json=inside), status=403)
+
+
+@pytest.mark.parametrize("field", ["templatePath", "testPath"])
+def test_template_and_test_lie_in_the_deployment_path(compute: Compute, field: str) -> None:
+    outside = compute.description(**{field: f"../../../{compute.put('secret.txt')}"})
+    assert field in refusal(compute.http.post("/apps/v2", json=outside), status=400)
+
+
+def grant(compute: Compute, path: str, word: str, *, recursive: bool) -> None:
+    wanted = {"username": "maria", "permission": word, "recursive": recursive}
+    answer = compute.http.post(f"/files/v2/pems/system/sandbox-storage/{path}", json=wanted)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def test_a_folder_is_deployed_by_who_may_read_all_of_it(tenant: Sandbox, compute: Compute, other: Http) -> None:
+    folder = compute.description("cat secret.txt > out.txt\n")["deploymentPath"]
+    compute.put(f"{folder.partition('/')[2]}/secret.txt", "secret")
+    description = {**Compute(tenant, other).description(), "deploymentPath": folder}
+    for path in (folder, f"{folder}/wrapper.sh", f"{folder}/test.sh"):
+        grant(compute, path, "READ", recursive=False)
+    assert "deploymentPath" in refusal(other.post("/apps/v2", json=description), status=403)
+    grant(compute, folder, "READ", recursive=True)
+    checked(other.post("/apps/v2", json=description), "apps.add")
+
+
+def test_rights_that_were_taken_away_keep_files_from_jobs_and_copies(
+    tenant: Sandbox, compute: Compute, other: Http, admin: Http
+) -> None:
+    folder = compute.description("cat secret.txt > out.txt\n")["deploymentPath"]
+    compute.put(f"{folder.partition('/')[2]}/secret.txt", "secret")
+    grant(compute, folder, "READ", recursive=True)
+    theirs = Compute(tenant, other)
+    description = {**theirs.description(), "deploymentPath": folder}
+    app_id = checked(other.post("/apps/v2", json=description), "apps.add")["id"]
+    assert theirs.output(theirs.run(app_id)["id"], "out.txt") == "secret"
+    grant(compute, f"{folder}/secret.txt", "NONE", recursive=False)
+    grant(compute, folder, "NONE", recursive=True)
+    job = theirs.run(app_id)
+    assert (job["status"], "do not have permission to read" in job["message"]) == ("FAILED", True)
+    for session, action in ((other, {"action": "clone", "name": "again"}), (admin, {"action": "publish"})):
+        answer = session.put(f"/apps/v2/{app_id}", json=action)
+        assert "do not have permission to read" in refusal(answer, status=403)
+    home = tenant.state.disk.locate(tenant.state.systems.document("sandbox-storage"), "maria")
+    assert not list(home.rglob("secret.txt"))
+
+
+def test_an_app_has_a_bounded_number_of_items(compute: Compute) -> None:
+    outputs = [{"id": f"o{number}", "value": {}} for number in range(1001)]
+    answer = compute.http.post("/apps/v2", json=compute.description(outputs=outputs))
+    assert "at most 1000" in refusal(answer, status=400)
 
 
 # Lists

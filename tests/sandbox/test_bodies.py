@@ -14,7 +14,7 @@ import requests
 
 from agavepy.sandbox import Sandbox
 
-from .conftest import Http
+from .conftest import TIMEOUT_S, Http
 
 HOME = "sandbox-storage//home/sandbox"
 
@@ -133,3 +133,31 @@ def test_texts_of_a_form_are_bounded(tenant: Sandbox, http: Http) -> None:
     answer = http.post(f"/files/v2/media/system/{HOME}", files=files)
     assert answer.status_code == 413
     assert incoming(tenant) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1e999", "-1e999", "NaN", "[Infinity]", "1" * 400, "1" * 5000),
+        *("[" * 101 + "]" * 101, '{"a":' * 200 + "1" + "}" * 200, "[" * 100_000),
+    ],
+    ids=lambda text: text[:9],
+)
+def test_json_that_cannot_be_kept_is_refused(http: Http, text: str) -> None:
+    body = f'{{"name": "x", "defaultMemoryPerNode": {text}}}'
+    answer = http.post("/apps/v2", data=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["message"]) == (400, "Invalid JSON found.")
+
+
+@pytest.mark.parametrize("path", ["/token", "/revoke", "/authorize"])
+def test_who_is_not_known_yet_puts_nothing_on_the_disk(
+    tenant: Sandbox, http: Http, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    made: list[Path] = []
+    new_incoming = tenant.state.disk.new_incoming
+    monkeypatch.setattr(tenant.state.disk, "new_incoming", lambda: made.append(new_incoming()) or made[-1])
+    answer = requests.post(f"{tenant.url}{path}", files={"file": ("big", b"x" * 1000)}, timeout=TIMEOUT_S)
+    assert answer.status_code in (400, 401)
+    for body in ({"data": {"grant_type": "x" * 70_000}}, {"files": {"file": ("big", b"x" * 70_000)}}):
+        assert requests.post(f"{tenant.url}{path}", **body, timeout=TIMEOUT_S).status_code == 413  # type: ignore[arg-type]
+    assert made == []

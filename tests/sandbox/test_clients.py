@@ -191,3 +191,10 @@ def test_keys_in_snake_case_on_demand(basic: Http) -> None:
 def test_an_unknown_field_in_filter_is_an_error_here(basic: Http) -> None:
     assert list(basic.get("/clients/v2/DefaultApplication?filter=name").json()["result"]) == ["name"]
     assert basic.get("/clients/v2/DefaultApplication?filter=nosuch").status_code == 400
+
+
+def test_links_are_addresses_whatever_the_name(basic: Http) -> None:
+    links = create(basic, "a b?c#d%41é")["_links"]
+    found = basic.get(links["self"]["href"])
+    assert (found.status_code, found.json()["result"]["name"]) == (200, "a b?c#d%41é")
+    assert basic.get(links["subscriptions"]["href"]).status_code == 200

@@ -15,16 +15,6 @@ from .conftest import Http
 from .schema import checked, refusal
 
 
-@pytest.fixture
-def compute(tenant: Sandbox, http: Http) -> Compute:
-    return Compute(tenant, http)
-
-
-@pytest.fixture
-def other(tenant: Sandbox, http: Http) -> Http:
-    return http.as_user(tenant, "maria")
-
-
 @pytest.fixture(scope="module")
 def picky(tenant: Sandbox) -> str:
     """An app with inputs and parameters of every kind; it writes what reached it."""
@@ -436,3 +426,15 @@ def test_a_pipe_among_the_outputs_blocks_nobody(compute: Compute, tmp_path: Path
     job = compute.run(compute.app("mkfifo pipe\n"), archive=False)
     assert "pipe" in compute.outputs(job["id"])
     refusal(compute.http.get(f"/jobs/v2/{job['id']}/outputs/media/pipe"), status=400)
+
+
+def test_inputs_that_would_overwrite_each_other_are_refused(compute: Compute) -> None:
+    app = compute.app(inputs=[file_input("one"), file_input("many", semantics={"maxCardinality": -1})])
+    first, second = compute.put("a/data.txt"), compute.put("b/data.txt")
+    for inputs in ({"one": first, "many": [second]}, {"many": ["http://127.0.0.1:1/data.txt", second]}):
+        answer = compute.http.post("/jobs/v2", json={"name": "j", "appId": app, "inputs": inputs})
+        message = refusal(answer, status=400)
+        assert second in message
+        assert "data.txt" in message
+    same_twice = compute.run(app, inputs={"one": first, "many": [first]})
+    assert same_twice["status"] == "FINISHED"

@@ -80,15 +80,27 @@ def test_a_listing_is_paged(http: Http) -> None:
 
 
 def test_an_administrator_creates_changes_and_removes_users(tenant: Sandbox, admin: Http) -> None:
-    created = admin.post("/profiles/v2", json=ADA)
+    created = admin.post("/profiles/v2", json={**ADA, "username": "bea"})
     assert created.status_code in (200, 201)
     assert created.json()["message"] == "User created successfully."
-    assert tenant.state.accounts.verify("ada", "engine")
-    changed = admin.put("/profiles/v2/ada", json={"email": "new@example.org", "password": "difference"})
+    assert tenant.state.accounts.verify("bea", "engine")
+    changed = admin.put("/profiles/v2/bea", json={"email": "new@example.org", "password": "difference"})
     assert changed.json()["result"]["email"] == "new@example.org"
-    assert tenant.state.accounts.verify("ada", "difference")
-    assert admin.delete("/profiles/v2/ada").status_code == 200
-    assert admin.get("/profiles/v2/ada").status_code == 404
+    assert tenant.state.accounts.verify("bea", "difference")
+    assert admin.delete("/profiles/v2/bea").status_code == 200
+    assert admin.get("/profiles/v2/bea").status_code == 404
+
+
+def test_the_name_of_a_removed_user_stays_taken_until_who_runs_the_tenant_gives_it_back(
+    tenant: Sandbox, admin: Http
+) -> None:
+    eve = {**ADA, "username": "eve"}
+    assert admin.post("/profiles/v2", json=eve).status_code in (200, 201)
+    assert admin.delete("/profiles/v2/eve").status_code == 200
+    again = admin.post("/profiles/v2", json=eve)
+    assert (again.status_code, "stays taken" in again.json()["message"]) == (400, True)
+    tenant.add_user("eve", "engine")
+    assert admin.get("/profiles/v2/eve").status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["username", "password", "email"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
+import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +21,10 @@ from agavepy.sandbox.lifecycle import JobEnded
 
 from .compute import Compute, file_input, parameter
 from .conftest import Http
+from .schema import checked
 
 BEFORE_THE_RUN = ["STAGING_JOB", "SUBMITTING", "SUBMITTING", "QUEUED"]
 ARCHIVED = ["CLEANING_UP", "ARCHIVING", "ARCHIVING_FINISHED", "FINISHED"]
-
-
-@pytest.fixture
-def compute(tenant: Sandbox, http: Http) -> Compute:
-    return Compute(tenant, http)
 
 
 @pytest.fixture
@@ -376,3 +375,141 @@ def test_a_parameter_reaches_the_script(compute: Compute) -> None:
     )
     job = compute.run(app, name="j", parameters={"word": "hello", "n": "7"})
     assert compute.output(job["id"], "j.out") == f"hello 7 {compute.user}\n"
+
+
+# A tenant that is killed
+
+KILLED = """
+import os, signal, sys
+from agavepy.sandbox import Sandbox, job_run
+from tests.sandbox.compute import Compute
+from tests.sandbox.conftest import Http
+
+root, script, when = sys.argv[1:]
+die = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+if when == "just started":
+    job_run.JobRun._follow = die
+with Sandbox(root=root) as tenant, Http(tenant) as http:
+    compute = Compute(tenant, http)
+    compute.submit(compute.app(script))
+    signal.pause()
+"""
+
+
+def killed(root: Path, script: str, *, when: str) -> subprocess.Popen[bytes]:
+    """Return a tenant that runs a job; ``when`` it kills itself."""
+    repository = Path(__file__).parents[2]
+    return subprocess.Popen([sys.executable, "-c", KILLED, str(root), script, when], cwd=repository)
+
+
+def only_job(compute: Compute) -> dict[str, Any]:
+    [job] = checked(compute.http.get("/jobs/v2"), "jobs.list")
+    return compute.job(job["id"])
+
+
+@pytest.mark.parametrize("is_alone", [False, True], ids=["whole", "children"])
+def test_a_process_that_a_killed_tenant_left_ends_at_the_next_start(root: Path, gate: Path, is_alone: bool) -> None:
+    tenant = killed(root, f"sleep 600 & echo $$ $! > {gate}; wait\n", when="told")
+    shell, child = (int(pid) for pid in heard(gate).split())
+    tenant.kill()
+    tenant.wait()
+    if is_alone:
+        os.kill(shell, signal.SIGKILL)
+        assert not is_alive(shell)
+    assert is_alive(child)
+    with running(root) as compute:
+        assert not is_alive(shell)
+        assert not is_alive(child)
+        assert only_job(compute)["status"] == "FAILED"
+        assert list(compute.tenant.state.store.all("process")) == []
+
+
+def test_a_process_that_only_has_the_number_of_a_left_one_lives_on(root: Path) -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as bystander:
+        with running(root) as compute:
+            left = {"job": "1-007", "pid": bystander.pid, "begun": "some other time"}
+            compute.tenant.state.store.put("process", "1-007", left, updated=0.0)
+        with running(root):
+            assert is_alive(bystander.pid)
+        bystander.kill()
+
+
+def test_a_job_whose_tenant_was_killed_while_it_started_it_runs_once(root: Path, tmp_path: Path) -> None:
+    killed(root, f"echo ran >> {tmp_path}/ran\n", when="just started").wait()
+    with running(root) as compute:
+        compute.tenant.run_until_idle()
+        assert only_job(compute)["status"] == "FINISHED"
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+# Sources that keep a job waiting
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    """A web server whose answers do not come to an end."""
+    with Silent() as server:
+        yield server
+
+
+class Silent:
+    """Answers with the beginning of a file, or with nothing at all, and then waits."""
+
+    def __enter__(self) -> Silent:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._accepted: list[socket.socket] = []
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for each in (self._listening, *self._accepted):
+            each.close()
+
+    def answer(self, beginning: bytes) -> None:
+        """Wait for a request, and begin to answer it."""
+        self._listening.settimeout(30)
+        connection, _ = self._listening.accept()
+        self._accepted.append(connection)
+        connection.settimeout(30)
+        assert connection.recv(100_000)
+        connection.sendall(beginning)
+
+
+BEGINNINGS = [b"", b"HTTP/1.1 200 OK\r\nX-Drip: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nda"]
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS, ids=["nothing", "header", "body"])
+def test_a_job_that_waits_for_its_data_can_be_stopped(compute: Compute, silent: Silent, beginning: bytes) -> None:
+    app = compute.app(inputs=[file_input("data")])
+    job_id = compute.submit(app, inputs={"data": f"{silent.url}/data"})
+    silent.answer(beginning)
+    compute.http.post(f"/jobs/v2/{job_id}", json={"action": "stop"}).raise_for_status()
+    compute.tenant.run_until_idle(timeout_s=20)
+    assert compute.job(job_id)["status"] == "STOPPED"
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS, ids=["nothing", "header", "body"])
+def test_a_tenant_that_waits_for_data_can_be_stopped(root: Path, silent: Silent, beginning: bytes) -> None:
+    with running(root) as compute:
+        app = compute.app(inputs=[file_input("data")])
+        compute.submit(app, inputs={"data": f"{silent.url}/data"})
+        silent.answer(beginning)
+        wanted = {"urlToIngest": f"{silent.url}/import"}
+        compute.http.post("/files/v2/media/system/sandbox-storage/sandbox", data=wanted).raise_for_status()
+        silent.answer(beginning)
+        stopping = threading.Thread(target=compute.tenant.stop, daemon=True)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
+    with running(root) as compute:
+        history = compute.http.get("/files/v2/history/system/sandbox-storage/sandbox/import").json()["result"]
+        assert [event["status"] for event in history][-1] == "STAGING_FAILED"
+
+
+def test_a_download_does_not_take_for_ever(compute: Compute, silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agavepy.sandbox.downloads._LIMIT_S", 0.5)
+    job_id = compute.submit(compute.app(inputs=[file_input("data")]), inputs={"data": f"{silent.url}/data"})
+    silent.answer(BEGINNINGS[-1])
+    compute.tenant.run_until_idle(timeout_s=20)
+    job = compute.job(job_id)
+    assert (job["status"], "took longer than 0.5 s" in job["message"]) == ("FAILED", True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agavepy.sandbox import Sandbox
+from agavepy.sandbox.disk import Disk
 
 from .conftest import Http
 from .schema import checked, refusal
@@ -271,6 +273,23 @@ def test_a_deleted_system_is_gone_but_its_id_stays_taken(http: Http, admin: Http
     refusal(http.put(address, data={"action": "erase"}), status=403)
     checked(admin.put(address, data={"action": "erase"}), "systems.manage")
     assert add(described)["revision"] == 1
+
+
+def test_while_an_erased_systems_files_are_removed_others_write(
+    http: Http, admin: Http, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = add(storage())
+    discard, seen = Disk.discard, []
+
+    def discard_watched(disk: Disk, place: Path) -> None:
+        answer = http.post("/files/v2/media/system/sandbox-storage/sandbox", files={"fileToUpload": ("meanwhile", b"")})
+        seen.append(answer.status_code)
+        monkeypatch.undo()
+        discard(disk, place)
+
+    monkeypatch.setattr(Disk, "discard", discard_watched)
+    checked(admin.put(f"/systems/v2/{described['id']}", data={"action": "erase"}), "systems.manage")
+    assert seen == [202]
 
 
 def test_an_erased_system_leaves_no_file_for_who_takes_its_id(http: Http, admin: Http, add: Add) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..api import BadRequest
 from ..fields import Fields, shown, truth
+from ..patterns import BadPattern, Question, TooCostly, answers
 
+MOST_ITEMS = 1000  # inputs, parameters or outputs of one app: each is checked, and pasted into every script
 _TYPES = ("STRING", "NUMBER", "BOOL", "ENUMERATION", "FLAG")
 Item = dict[str, Any]
 
@@ -25,7 +27,7 @@ def read(body: Any) -> dict[str, Any]:
     :raises BadRequest: a field is missing or breaks its rule; the message names it.
     """
     fields = Fields(body, within="app")
-    app = {
+    app: dict[str, Any] = {
         "name": _name(fields),
         "icon": _address(fields, "icon"),
         "parallelism": fields.choice("parallelism", ("SERIAL", "PARALLEL", "PTHREAD")),
@@ -45,16 +47,18 @@ def read(body: Any) -> dict[str, Any]:
         "executionSystem": fields.text("executionSystem"),
         "deploymentPath": fields.text("deploymentPath", longest=4096),
         "deploymentSystem": fields.free_text("deploymentSystem") or None,
-        "templatePath": fields.text("templatePath", longest=4096),
-        "testPath": fields.text("testPath", longest=4096),
+        "templatePath": _path_within(fields, "templatePath"),
+        "testPath": _path_within(fields, "testPath"),
         "checkpointable": fields.flag("checkpointable", default=False),
         "modules": fields.texts("modules"),
         "available": fields.flag("available", default=True),
-        "inputs": [_input(entry) for entry in fields.objects("inputs")],
-        "parameters": [_parameter(entry) for entry in fields.objects("parameters")],
-        "outputs": [_output(entry) for entry in fields.objects("outputs")],
+        "inputs": [_input(entry) for entry in _items(fields, "inputs")],
+        "parameters": [_parameter(entry) for entry in _items(fields, "parameters")],
+        "outputs": [_output(entry) for entry in _items(fields, "outputs")],
     }
     _check_ids(app)
+    items = [item for kind in ("inputs", "parameters") for item in app[kind]]
+    check_rules((item, defaults(item)) for item in items)
     return app
 
 
@@ -91,16 +95,32 @@ def _address(fields: Fields, name: str) -> str | None:
     return value or None
 
 
+def _path_within(fields: Fields, name: str) -> str:
+    """Return a path below the deploymentPath."""
+    value = fields.text(name, longest=4096)
+    if ".." in value.split("/"):
+        raise fields.refusal(name, f"It lies in the deploymentPath, without '..'; got {shown(value)}.")
+    return value
+
+
 def _check_ids(app: dict[str, Any]) -> None:
     """Refuse two items with one id: a template knows them by id alone, without regard to case."""
     for kinds in (("inputs", "parameters"), ("outputs",)):
-        ids = [item["id"].lower() for kind in kinds for item in app[kind]]
-        twice = next((name for name in ids if ids.count(name) > 1), None)
-        if twice is not None:
-            raise BadRequest(f"Invalid 'app.{kinds[0]}' value. The id {twice!r} is there twice.")
+        seen: set[str] = set()
+        for name in (item["id"].lower() for kind in kinds for item in app[kind]):
+            if name in seen:
+                raise BadRequest(f"Invalid 'app.{kinds[0]}' value. The id {name!r} is there twice.")
+            seen.add(name)
 
 
 # Items
+
+
+def _items(fields: Fields, name: str) -> list[Fields]:
+    given = fields.get(name)
+    if isinstance(given, list) and len(given) > MOST_ITEMS:
+        raise fields.refusal(name, f"It has at most {MOST_ITEMS} entries; got {len(given)}.")
+    return fields.objects(name)
 
 
 def _input(fields: Fields) -> Item:
@@ -206,13 +226,10 @@ def _semantics(fields: Fields, required: dict[str, bool]) -> dict[str, Any]:
 def _with_default(item: Item, value: Fields, *, read_one: Callable[[Any, Item], Any]) -> Item:
     given = value.get("default")
     values = [] if given is None else [read_one(one, item) for one in (given if isinstance(given, list) else [given])]
-    _check_validator(item)
     if not item["value"]["visible"] and not values:
         raise value.refusal("default", f"{item['id']} is not visible and needs a default.")
     # Fewer defaults than minCardinality pass: servers differ, and guides show required items without any.
     check_count(item, values, fewest=0)
-    for one in values:
-        check_rule(item, one)
     item["value"]["default"] = (values or [None])[0] if item["semantics"]["maxCardinality"] == 1 else values or None
     return item
 
@@ -233,11 +250,39 @@ def check_count(item: Item, values: list[Any], *, fewest: int | None = None) -> 
         raise BadRequest(f"{item['id']} may have at most {semantics['maxCardinality']} values")
 
 
-def check_rule(item: Item, value: Any) -> None:
-    """Refuse a value that the validator does not match; a default that is an empty text is no value yet."""
-    pattern = item["value"].get("validator")
-    if pattern and value != "" and not _compiled(item["id"], pattern).search(str(value)):
+def check_rules(given: Iterable[tuple[Item, Sequence[Any]]]) -> None:
+    """
+    Refuse values that the validator of their item does not match; an empty text, as a default, is no value yet.
+
+    All together: each might have to be tried in a process of its own.
+    """
+    ruled = [(item, [str(value) for value in values if value != ""]) for item, values in given]
+    ruled = [(item, texts) for item, texts in ruled if item["value"].get("validator")]
+    questions = [Question(_in_python(item["value"]["validator"]), texts) for item, texts in ruled]
+    try:
+        answered = answers(questions)
+    except TooCostly as problem:
+        names = ", ".join(item["id"] for item, _ in ruled)
+        raise BadRequest(f"The validators of {names} are too costly to try: {problem}.") from None
+    for (item, _), answer in zip(ruled, answered, strict=True):
+        _refuse_unmatched(item, answer)
+
+
+def _refuse_unmatched(item: Item, answer: list[bool] | BadPattern) -> None:
+    pattern = item["value"]["validator"]
+    if isinstance(answer, BadPattern):
+        raise BadRequest(
+            f"Invalid validator for {item['id']}. It is no regular expression to try: {answer}: {shown(pattern)}"
+        )
+    if not all(answer):
         raise BadRequest(f"Invalid value for {item['id']}. Value must match the following expression: {pattern}")
+
+
+def _in_python(pattern: str) -> str:
+    # Java takes flags such as (?i) anywhere in a pattern, Python only in front.
+    flags = "".join(sorted(set("".join(re.findall(r"\(\?([imsx]+)\)", pattern)))))
+    bare = re.sub(r"\(\?[imsx]+\)", "", pattern)
+    return f"(?{flags}){bare}" if flags else bare
 
 
 def typed(value: Any, item: Item) -> Any:
@@ -284,20 +329,3 @@ def _chosen(value: Any, item: Item) -> str:
     if value not in choices:
         raise BadRequest(f"Invalid value for {item['id']}. Value must be one of: {', '.join(choices)}")
     return str(value)
-
-
-def _check_validator(item: Item) -> None:
-    if item["value"].get("validator"):
-        _compiled(item["id"], item["value"]["validator"])
-
-
-def _compiled(item_id: str, pattern: str) -> re.Pattern[str]:
-    # Java takes flags such as (?i) anywhere in a pattern, Python only in front.
-    flags = "".join(sorted(set("".join(re.findall(r"\(\?([imsx]+)\)", pattern)))))
-    bare = re.sub(r"\(\?[imsx]+\)", "", pattern)
-    try:
-        return re.compile(f"(?{flags}){bare}" if flags else bare)
-    except re.error as problem:
-        raise BadRequest(
-            f"Invalid validator for {item_id}. It is no regular expression: {problem}: {shown(pattern)}"
-        ) from problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import pems
+from .. import durable, pems
 from ..api import ApiError, BadRequest, Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class AppPlaces:
         return system
 
     def check_deployment(self, app: App, user: str) -> None:
-        """Find the deployment system, and the three paths on it."""
+        """Find the deployment system, and the three paths on it; the user is who deploys the app from now on."""
         system = self._deployment_system(app, user)
-        app["deploymentSystem"] = system["id"]
+        app.update(deploymentSystem=system["id"], deployedBy=user)
         self._check_path(system, app["deploymentPath"], user, "deploymentPath", folder=True)
         for field in ("templatePath", "testPath"):
             self._check_path(system, f"{app['deploymentPath']}/{app[field]}", user, field, folder=False)
@@ -77,13 +77,35 @@ class AppPlaces:
         return self._systems.default_for(user, "STORAGE")
 
     def _check_path(self, system: dict[str, Any], path: str, user: str, field: str, *, folder: bool) -> None:
-        if not pems.readable(self._files.permission_of(user, system, path)):
-            raise Forbidden(f"Permission denied. You may not read {path} on {system['id']}, the {field}.")
+        try:
+            self._files.require_tree(user, system, path)
+        except Forbidden:
+            raise Forbidden(
+                f"Permission denied. You may not read all of {path} on {system['id']}, the {field}."
+            ) from None
+        except NotFound:
+            raise BadRequest(f"Invalid {field} value. {path} does not exist on {system['id']}.") from None
         place = self._place(system, path)
         if place is None or not place.exists():
             raise BadRequest(f"Invalid {field} value. {path} does not exist on {system['id']}.")
         if place.is_dir() != folder:
             raise BadRequest(f"Invalid {field} value. {path} is {'no' if folder else 'a'} folder on {system['id']}.")
+
+    def require_assets(self, app: App) -> None:
+        """
+        Refuse to hand out an app's files unless who deployed it may still read all of them.
+
+        Whoever may run or clone an app gets its files, without rights of their own; so these count. The files of
+        a public copy, which the tenant itself has made, are anybody's.
+
+        :raises ApiError: they may not.
+        """
+        user = app.get("deployedBy", app["owner"])
+        if user is None:
+            return
+        system = self._systems.document(app["deploymentSystem"])
+        for path in (app["deploymentPath"], f"{app['deploymentPath']}/{app['templatePath']}"):
+            self._files.require_tree(user, system, path)
 
     def _place(self, system: dict[str, Any], path: str) -> Path | None:
         try:
@@ -100,27 +122,30 @@ class AppPlaces:
     # Copies
 
     def public_place(self, app: App, app_id: str) -> App:
-        """Return the deploymentSystem and deploymentPath of an app's public copy."""
+        """Return where an app's public copy is: deploymentSystem, deploymentPath, and nobody as deployedBy."""
         own = self._systems.document(app["deploymentSystem"])
         # Nobody's default system is the tenant's.
         system = own if own["public"] else self._systems.default_for("", "STORAGE")
         folder = system["storage"].get("publicAppsDir") or _PUBLIC_APPS
-        return {"deploymentSystem": system["id"], "deploymentPath": f"{folder.rstrip('/')}/{app_id}"}
+        path = f"{folder.rstrip('/')}/{app_id}"
+        return {"deploymentSystem": system["id"], "deploymentPath": path, "deployedBy": None}
 
     def own_place(self, system_id: str | None, path: str, user: str) -> App:
-        """Return the deploymentSystem and deploymentPath of a clone, which the user can write."""
+        """Return where a clone is, which the user can write: deploymentSystem, deploymentPath and deployedBy."""
         system = self._deployment_system({"deploymentSystem": system_id}, user)
-        if not pems.writable(self._files.permission_of(user, system, path)):
+        if not pems.allows(self._files.permission_of(user, system, path), "write"):
             raise Forbidden(f"Permission denied. You may not write {path} on {system['id']}.")
-        return {"deploymentSystem": system["id"], "deploymentPath": path}
+        return {"deploymentSystem": system["id"], "deploymentPath": path, "deployedBy": user}
 
     def copy_files(self, app: App, place: App) -> None:
         """Copy the app's folder to a new one; :raises ApiError: it cannot be copied, and nothing is left of it."""
+        self.require_assets(app)
         destination = self._located(place)
         if destination not in self._state.disk.make_folders(destination):
             raise BadRequest(f"The folder {place['deploymentPath']} exists already on {place['deploymentSystem']}.")
         try:
             self._state.disk.copy_tree(self._located(app), destination)
+            durable.sync_tree(destination)
         except (ApiError, OSError) as problem:
             self._state.disk.remove(destination)
             raise ApiError(f"The files of {app['id']} could not be copied: {problem}") from problem

@@ -11,6 +11,7 @@ from .. import pems
 from ..api import ApiError, BadRequest, Call, Forbidden, Listing, NotFound, Reply, Unauthorized, Unsupported
 from ..clock import iso
 from ..fields import Fields
+from ..patterns import like
 from ..store import new_uuid
 from . import Service, app_records
 from .app_description import check_name, check_version, read
@@ -56,6 +57,10 @@ class Apps(Service):
             raise Forbidden(f"Permission denied. You do not have permission to {right} the application {app_id}")
         return app
 
+    def require_assets(self, app: App) -> None:
+        """:raises ApiError: the app's files are no longer to be handed out: who deployed it may not read them."""
+        self._places.require_assets(app)
+
     def _allows(self, app: App, user: str, right: str) -> bool:
         return pems.allows(self.permission_of(user, app), right)
 
@@ -76,26 +81,24 @@ class Apps(Service):
         self, call: Call, *, name: str, publicOnly: bool | None = None, privateOnly: bool | None = None
     ) -> Listing:
         return self._listing(
-            call, publicOnly, privateOnly, lambda app: _like(app["name"], name) or _like(app["id"], name)
+            call, publicOnly, privateOnly, lambda app: like(app["name"], name) or like(app["id"], name)
         )
 
     def listBySystemId(
         self, call: Call, *, systemId: str, publicOnly: bool | None = None, privateOnly: bool | None = None
     ) -> Listing:
-        return self._listing(call, publicOnly, privateOnly, lambda app: _like(app["executionSystem"], systemId))
+        return self._listing(call, publicOnly, privateOnly, lambda app: like(app["executionSystem"], systemId))
 
     def listByTag(
         self, call: Call, *, tag: str, publicOnly: bool | None = None, privateOnly: bool | None = None
     ) -> Listing:
         # The classic server takes the tag for an unknown search term and returns every app; this does what it says.
-        return self._listing(call, publicOnly, privateOnly, lambda app: any(_like(one, tag) for one in app["tags"]))
+        return self._listing(call, publicOnly, privateOnly, lambda app: any(like(one, tag) for one in app["tags"]))
 
     def listByOntologyTerm(
         self, call: Call, *, term: str, publicOnly: bool | None = None, privateOnly: bool | None = None
     ) -> Listing:
-        return self._listing(
-            call, publicOnly, privateOnly, lambda app: any(_like(one, term) for one in app["ontology"])
-        )
+        return self._listing(call, publicOnly, privateOnly, lambda app: any(like(one, term) for one in app["ontology"]))
 
     def get(self, call: Call, *, appId: str) -> App:
         return app_records.full(self.find(appId, call.user), call)
@@ -342,9 +345,3 @@ class Apps(Service):
 
 def _id_of(app: App) -> str:
     return f"{app['name']}-{app['version']}"
-
-
-def _like(value: str, pattern: str) -> bool:
-    """Match as the search operator ``like`` does: ``*`` is the only wildcard, case does not count."""
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), value, re.IGNORECASE | re.DOTALL) is not None

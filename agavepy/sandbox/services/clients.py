@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from .. import oauth_clients
 from ..api import BadRequest, Call, Reply
@@ -80,7 +81,7 @@ class Clients(Service):
 
 
 def _record(call: Call, client: dict[str, Any]) -> dict[str, Any]:
-    own = f"clients/v2/{client['name']}"
+    own = _address(client)
     return {
         **{key: client[key] for key in ("name", "description", "tier", "callbackUrl", "consumerKey")},
         "_links": {
@@ -91,8 +92,12 @@ def _record(call: Call, client: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _address(client: dict[str, Any]) -> str:
+    return f"clients/v2/{quote(client['name'], safe='')}"
+
+
 def _subscription(call: Call, client: dict[str, Any], api: str) -> dict[str, Any]:
-    own = f"clients/v2/{client['name']}"
+    own = _address(client)
     return {
         "apiName": api,
         "apiVersion": "v2",

@@ -11,9 +11,8 @@ from .. import media
 from ..api import Call
 from ..clock import iso
 from ..file_access import Target
-from ..file_records import EXECUTE, READ, WORDS, WRITE, Record, bits_of
-
-RIGHTS = {"read": READ, "write": WRITE, "execute": EXECUTE}
+from ..file_records import Record
+from ..pems import WORDS, acl
 
 
 def address(target: Target) -> str:
@@ -77,11 +76,11 @@ def event(found: dict[str, Any]) -> dict[str, Any]:
 
 def permission(target: Target, pem: dict[str, Any], call: Call) -> dict[str, Any]:
     """Return what one user may do, from his username, permission word and whether it is recursive."""
-    bits, username = bits_of(pem["permission"]), quote(pem["username"], safe="")
+    username = quote(pem["username"], safe="")
     return {
         "username": pem["username"],
         "internalUsername": None,
-        "permission": {name: bool(bits & bit) for name, bit in RIGHTS.items()},
+        "permission": acl(pem["permission"]),
         "recursive": pem["recursive"],
         "_links": {
             "self": call.link(f"files/v2/pems/system/{address(target)}?username.eq={username}"),

@@ -14,14 +14,16 @@ from urllib.parse import quote
 from .. import imports, links, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
 from ..disk import clear_refusals
+from ..downloads import Interruption
 from ..fields import truth
 from ..file_access import FileAccess, Target
 from ..file_changes import FileChanges, arrival, require_there
-from ..file_records import ALL, READ, WORDS, FileRecords, bits_of
+from ..file_records import FileRecords
+from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
 from ..transfers import Transfers
 from . import Service
-from .file_answers import RIGHTS, address, entry, event, logical_file, permission
+from .file_answers import address, entry, event, logical_file, permission
 
 if TYPE_CHECKING:
     from ..disk import Disk
@@ -53,27 +55,48 @@ class Files(Service):
         """Return the user's permission word on a path: NONE, READ, … ALL; the path need not exist."""
         return self._access.word(self._access.on(user, system, path))
 
-    def fetch(self, user: str, uri: str, destination_dir: Path, base_url: str) -> str:
+    def require_tree(self, user: str, system: dict[str, Any], path: str) -> None:
+        """:raises ApiError: the user may not read a path and all that is in it; the path need not exist."""
+        self._access.require_tree(self._access.on(user, system, path), READ)
+
+    def fetch(
+        self,
+        user: str,
+        uri: str,
+        destination_dir: Path,
+        base_url: str,
+        *,
+        interruption: Interruption | None = None,
+    ) -> str:
         """
         Copy an input into a folder and return its name there.
 
         :param uri: agave://, http, https, or a path on the user's default storage system.
+        :param interruption: lets others break off a download.
         :raises ApiError: it cannot be read.
         """
         source = self._transfers.read(uri, base_url=base_url)
         name = self._transfers.name_of(user, source)
         with clear_refusals(imports.without_password(uri)):
-            self._transfers.deliver(user, source, destination_dir / name)
+            self._transfers.deliver(user, source, destination_dir / name, interruption=interruption)
         return name
 
-    def check_readable(self, user: str, uri: str, base_url: str) -> None:
-        """:raises ApiError: the input is not there or not the user's to read; the web is not asked."""
-        self._transfers.check_readable(user, self._transfers.read(uri, base_url=base_url))
+    def input_name(self, user: str, uri: str, base_url: str) -> str:
+        """
+        Return the name :meth:`fetch` will give an input, which need not be there yet; the web is not asked.
 
-    def erase_system(self, system: dict[str, Any]) -> None:
-        """Remove a system's files and all that is known of them."""
+        :raises ApiError: it is not the user's to read.
+        """
+        source = self._transfers.read(uri, base_url=base_url)
+        try:
+            return self._transfers.name_of(user, source)
+        except NotFound:
+            return source.name
+
+    def take_system(self, system: dict[str, Any]) -> Path:
+        """Take away a system's files and all that is known of them; return what is left to :meth:`Disk.discard`."""
         self._records.forget(self._disk.systems / system["id"])
-        self._disk.erase(system)
+        return self._disk.take_system(system)
 
     def wait_idle(self, timeout_s: float) -> None:
         """Return when all imports are done; :raises TimeoutError: they are not in time."""

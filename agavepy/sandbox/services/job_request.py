@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..api import BadRequest, Forbidden, Unsupported
 from ..fields import Fields, seconds, shown
 from ..wrapper import slug
-from .app_description import Item, check_count, check_rule, defaults, typed
+from .app_description import Item, check_count, check_rules, defaults, typed
 
 _ALIASES = {
     "jobName": "name",
@@ -55,7 +55,7 @@ def read(body: Any, fields: Fields, *, app: App, system: System) -> dict[str, An
     """
     _refuse_unserved(fields, system)
     values = _flattened(body, fields)
-    return {
+    asked = {
         "name": fields.text("name", longest=64),
         **_resources(fields, app, system),
         "archive": fields.flag("archive", default=True),
@@ -64,6 +64,8 @@ def read(body: Any, fields: Fields, *, app: App, system: System) -> dict[str, An
         "inputs": _inputs(app, values),
         "parameters": _parameters(app, values),
     }
+    check_rules(_given(app, values))
+    return asked
 
 
 def _refuse_unserved(fields: Fields, system: System) -> None:
@@ -176,10 +178,13 @@ def _values(item: Item, values: Mapping[str, Any], *, read_one: Callable[[Any, I
             raise BadRequest(missing)
         return []
     check_count(item, given)
-    kept = [read_one(value, item) for value in given]
-    for value in given:
-        check_rule(item, value)
-    return kept
+    return [read_one(value, item) for value in given]
+
+
+def _given(app: App, values: Mapping[str, Any]) -> Iterator[tuple[Item, list[Any]]]:
+    for item in (*app["inputs"], *app["parameters"]):
+        if item["value"]["visible"]:
+            yield item, _as_list(values.get(item["id"]))
 
 
 def _as_list(value: Any) -> list[Any]:

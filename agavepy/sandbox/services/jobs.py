@@ -22,9 +22,10 @@ from ..api import (
 )
 from ..clock import iso
 from ..fields import Fields
+from ..imports import without_password
 from ..job_outputs import JobOutputs
 from ..lifecycle import JobEnded, is_final
-from ..search import holds, terms
+from ..search import matching, terms
 from ..store import new_uuid
 from . import Service, job_records, job_request
 
@@ -123,11 +124,8 @@ class Jobs(Service):
             )
         [(field, operator, text)] = wanted
         now = self.clock.now()
-        found = [
-            job
-            for job in self._visible(call.user)
-            if holds(job, job_records.SEARCH[field], operator, text, name=attribute, now=now)
-        ]
+        path = job_records.SEARCH[field]
+        found = matching(self._visible(call.user), path, operator, text, name=attribute, now=now)
         return job_records.listing(found, call)
 
     def get(self, call: Call, *, jobId: str) -> Job:
@@ -224,11 +222,14 @@ class Jobs(Service):
         return system
 
     def _check_inputs(self, inputs: dict[str, Any], call: Call) -> None:
+        """Refuse what the user may not read; what is not there, or not yet, is found out when it is staged."""
+        names: dict[str, str] = {}
         for uri in (uri for uris in inputs.values() for uri in uris):
-            try:
-                self._files.check_readable(call.user, uri, call.base_url)
-            except NotFound:
-                continue  # what is not there, or not yet, is found out when it is staged
+            name = self._files.input_name(call.user, uri, call.base_url)
+            first = names.setdefault(name, uri)
+            if first != uri:
+                both = " and ".join(without_password(each) for each in (first, uri))
+                raise BadRequest(f"The inputs {both} would both be called {name} in the job's folder: rename one.")
 
     def _archive(self, job: Job) -> Job:
         """Return archiveSystem and archivePath; both None without archiving."""
@@ -237,7 +238,7 @@ class Jobs(Service):
         system = self._archive_system(job)
         asked = job["archivePath"] or f"{job['owner']}/archive/jobs/job-{job['id']}"
         path = job_request.archive_path(asked, job=job, system=system, tenant_id=self.state.tenant_id)
-        if not pems.writable(self._files.permission_of(job["owner"], system, path)):
+        if not pems.allows(self._files.permission_of(job["owner"], system, path), "write"):
             raise Forbidden(f"Permission denied. You may not write {path} on {system['id']}, the archivePath.")
         return {"archiveSystem": system["id"], "archivePath": path}
 

@@ -14,6 +14,7 @@ FACTS = (
     *("email", "firstName", "lastName", "position", "institution", "phone", "fax", "researchArea", "department"),
     *("city", "state", "country", "gender"),
 )
+_REMOVED = "removed-user"  # only who runs the tenant can bring such a user back: Sandbox.add_user()
 _SPELLINGS = {"first_name": "firstName", "last_name": "lastName"}
 _NAME_TERMS = ("name", "first_name", "last_name", "full_name", "firstName", "lastName", "fullName")
 
@@ -45,6 +46,9 @@ class Profiles(Service):
         username, password, _ = (_required(body, name) for name in ("username", "password", "email"))
         if self.state.accounts.exists(username):
             raise BadRequest(f"User {username} exists already.")
+        if self.store.get(_REMOVED, username):
+            # Files, grants, apps and jobs are kept by name: who got it next would have them all.
+            raise BadRequest(f"User {username} was removed; the name stays taken, with the files it has.")
         self.state.accounts.add_user(username, password, facts=_sent_facts(body))
         return Reply(_record(call, self._facts(username)), message="User created successfully.")
 
@@ -64,7 +68,9 @@ class Profiles(Service):
         self._facts(username)
         if username == call.user:
             raise BadRequest("You cannot delete your own account.")
-        self.state.accounts.remove_user(username)
+        with self.store.transaction():
+            self.state.accounts.remove_user(username)
+            self.store.put(_REMOVED, username, {"username": username}, updated=self.clock.now())
         return Reply(message="User deleted successfully.")
 
     def _facts(self, username: str) -> dict[str, Any]:

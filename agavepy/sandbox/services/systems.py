@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..api import BadRequest, Call, Forbidden, Listing, NotFound, Reply, Unsupported
 from ..clock import iso
 from ..fields import Fields
+from ..remembered import Remembered
 from ..store import new_uuid
 from . import Service
 from .built_in_systems import BUILT_IN
@@ -17,6 +18,7 @@ from .system_description import check_id, read
 if TYPE_CHECKING:
     from ..accounts import Accounts
     from ..disk import Disk
+    from ..state import State
 
 System = dict[str, Any]
 Found = list[System]  # written out here, since in the class ``list`` is an operation
@@ -30,6 +32,10 @@ class Systems(Service):
     """The operations of resources/systems.yaml, except those on credentials of internal users."""
 
     name = "systems"
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._global_defaults = Remembered(self.store, ("system",), self._global_default_id)
 
     @property
     def _accounts(self) -> Accounts:
@@ -112,6 +118,10 @@ class Systems(Service):
         usable = system and system["available"] and self.role_of(system, user) != "NONE"
         return system if usable else None
 
+    def _global_default_id(self, kind: str) -> str | None:
+        found = self._global_default(kind)
+        return found["id"] if found else None
+
     def _global_default(self, kind: str) -> System | None:
         systems = (system for system in self.store.all("system") if system["type"] == kind)
         return next((system for system in systems if system["globalDefault"] and system["available"]), None)
@@ -142,7 +152,9 @@ class Systems(Service):
         return {system["id"] for system in found if system}
 
     def _answer(self, system: System, call: Call) -> dict[str, Any]:
-        return full({**system, "default": system["id"] in self._defaults_of(call.user)}, call)
+        own = self._own_default(call.user, system["type"])
+        default = own["id"] if own else self._global_defaults.get(system["type"])
+        return full({**system, "default": system["id"] == default}, call)
 
     # Creating, updating, deleting
 
@@ -232,10 +244,10 @@ class Systems(Service):
             "enable": self._enable,
             "disable": self._disable,
         }
+        if action == "erase":
+            self._erase(systemId, call.user)
+            return None
         with self.store.transaction():
-            if action == "erase":
-                self._erase(systemId, call.user)
-                return None
             if action not in actions:
                 raise BadRequest(f"Unrecognized action. Valid actions are: {_ACTIONS}.")
             return self._answer(actions[action](self._addressed(systemId, action, call.user), call.user), call)
@@ -312,14 +324,16 @@ class Systems(Service):
 
     def _erase(self, system_id: str, user: str) -> None:
         self._require_tenant_admin(user, "erase")
-        system = self.store.get("system", system_id)
-        if system is None:
-            raise NotFound(f"No system found matching {system_id}")
-        self.store.delete("system", system_id)
-        self.store.revoke_all(system["uuid"])
-        # Its files go too: the id is free again, and whoever takes it must not find them.
-        self.state.services["files"].erase_system(system)  # type: ignore[attr-defined]
-        self._note(system, "ERASED", user)
+        with self.store.transaction():
+            system = self.store.get("system", system_id)
+            if system is None:
+                raise NotFound(f"No system found matching {system_id}")
+            self.store.delete("system", system_id)
+            self.store.revoke_all(system["uuid"])
+            self._note(system, "ERASED", user)
+            # Its files go too: the id is free again, and whoever takes it must not find them.
+            taken = self.state.services["files"].take_system(system)  # type: ignore[attr-defined]
+        self._disk.discard(taken)  # many files take a while, in which others want to write to the store
 
     def _managed_already(self, system: System, user: str) -> None:
         if not self._manages(system, user):
