@@ -154,7 +154,8 @@ def test_a_name_that_became_known_later_makes_no_second_session(loaded: Loaded, 
     config = json.loads((folder / "config.json").read_text())
     [entry] = config["current"].values()
     entry |= {"tenantid": "", "username": ""}
-    (folder / "config.json").write_text(json.dumps({"current": {"DefaultApplication": entry}}))
+    named = {"DefaultApplication": entry}
+    (folder / "config.json").write_text(json.dumps({"current": named, "sessions": {"": {"": named}}}))
     (folder / "current").unlink()
     one, other = loaded(), loaded()
     one.tenant_id, one.username = "sandbox", NAME  # as init() and a prompt do
@@ -186,6 +187,15 @@ def test_one_folder_serves_several_users(tenant: Sandbox, folder: Path, loaded: 
         NAME: mine._token,
         "other": other._token,
     }
+
+
+def test_a_life_of_seconds_is_not_over_when_it_is_read(folder: Path, loaded: Loaded, clock: ManualClock) -> None:
+    one = loaded()
+    one.token, one.created_at, one.expires_in = "of two seconds", clock.now() + 0.9, 2
+    one.save_configs(folder)
+    deadline = Cache(folder).find().deadline
+    assert deadline is not None
+    assert deadline >= clock.now() + 2.9
 
 
 # A server that refuses

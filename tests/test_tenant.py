@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import string
@@ -60,6 +61,16 @@ def test_a_session_from_name_and_password_alone(tenant: Sandbox) -> None:
     assert made.consumerKey == ag.api_key
     assert ag.profiles.get().username == tenant.username
     assert ag.clients.delete(clientName="from-scratch") is None
+
+
+def test_a_client_for_each_user(tenant: Sandbox) -> None:
+    tenant.add_user("ana", "ana's own")
+    with contextlib.closing(tenant.client("ana")) as ana, contextlib.closing(tenant.client("admin")) as admin:
+        assert ana.profiles.get().username == "ana"
+        assert admin.profiles.get().username == "admin"
+    with pytest.raises(ValueError, match="The password of 'nobody' is not known"):
+        tenant.client("nobody")
+    assert repr(tenant) == f"<Sandbox {tenant.url}, user sandbox>"
 
 
 def test_dates_and_envelopes_of_a_real_server(ag: Agave) -> None:

@@ -126,7 +126,11 @@ class Sandbox:
     @property
     def password(self) -> str:
         """The password of ``username``."""
-        return self._passwords.get(self.username) or self._credentials.password_of(self.username) or ""
+        return self.password_of(self.username) or ""
+
+    def password_of(self, name: str) -> str | None:
+        """Return a user's password, where the tenant made it or was told in this run; else None."""
+        return self._passwords.get(name) or self._credentials.password_of(name)
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -136,9 +140,13 @@ class Sandbox:
         """
         return self._live.app.requests
 
-    def add_user(self, name: str, password: str) -> None:
+    def __repr__(self) -> str:
+        where = self.url if self._running else "not running"
+        return f"<Sandbox {where}, user {self.username}>"
+
+    def add_user(self, name: str, password: str, *, admin: bool = False) -> None:
         """Add a user; one who exists gets the password."""
-        self._live.state.accounts.add_user(name, password)
+        self._live.state.accounts.add_user(name, password, admin=admin)
         self._credentials.forget_password(name)
         self._passwords[name] = password
 
@@ -157,20 +165,28 @@ class Sandbox:
         """
         self._live.state.run_until_idle(timeout_s=timeout_s)
 
-    def api_client(self) -> tuple[str, str]:
-        """Return key and secret of an OAuth client of ``username``: their DefaultApplication."""
-        made = self._credentials.client_of(self.username)
+    def api_client(self, username: str | None = None) -> tuple[str, str]:
+        """Return key and secret of an OAuth client of a user, by default ``username``: their DefaultApplication."""
+        made = self._credentials.client_of(username or self.username)
         return made.key, made.secret
 
-    def client(self) -> Agave:
-        """Return an Agave client that is logged in as ``username``."""
+    def client(self, username: str | None = None) -> Agave:
+        """
+        Return an Agave client that is logged in as a user, by default as ``username``; ``admin`` always exists.
+
+        :raises ValueError: the user's password is not known.
+        """
         from ..agave import Agave
 
-        key, secret = self.api_client()
+        name = username or self.username
+        password = self.password_of(name)
+        if password is None:
+            raise ValueError(f"The password of {name!r} is not known: add_user({name!r}, …) gives a new one.")
+        key, secret = self.api_client(name)
         return Agave(
             api_server=self.url,
-            username=self.username,
-            password=self.password,
+            username=name,
+            password=password,
             api_key=key,
             api_secret=secret,
             verify=self.ca_file or True,

@@ -74,7 +74,7 @@ def test_a_kill_between_redemption_and_answer_loses_nothing(
 
         def issue_and_kill(*arguments: Any, **keywords: Any) -> bool:
             is_issued = issue(*arguments, **keywords)
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # and all that it started, as a terminal does
             process.wait()
             return is_issued
 
@@ -113,7 +113,9 @@ class renewing:  # noqa: N801 - reads as a verb
 
     def __enter__(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment, start_new_session=True
+        )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
         return self._process

@@ -407,6 +407,14 @@ def only_job(compute: Compute) -> dict[str, Any]:
     return compute.job(job["id"])
 
 
+def end_and_wait(pid: int) -> None:
+    """Kill a process that is not our child, and return once it has ended."""
+    watched = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([watched], [], [], 10)[0]
+    os.close(watched)
+
+
 @pytest.mark.parametrize("is_alone", [False, True], ids=["whole", "children"])
 def test_a_process_that_a_killed_tenant_left_ends_at_the_next_start(root: Path, gate: Path, is_alone: bool) -> None:
     tenant = killed(root, f"sleep 600 & echo $$ $! > {gate}; wait\n", when="told")
@@ -414,8 +422,7 @@ def test_a_process_that_a_killed_tenant_left_ends_at_the_next_start(root: Path, 
     tenant.kill()
     tenant.wait()
     if is_alone:
-        os.kill(shell, signal.SIGKILL)
-        assert not is_alive(shell)
+        end_and_wait(shell)
     assert is_alive(child)
     with running(root) as compute:
         assert not is_alive(shell)
