@@ -168,6 +168,20 @@ def _can_outlive_us() -> bool:
     return os.name == "posix" and name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
 
 
+# -I: nothing of the current folder or the environment is imported; our own path goes with the order. Half an order, or
+# none, comes from somebody who was killed.
+_CODE = """
+import json, sys
+try:
+    order = json.load(sys.stdin)
+except ValueError:
+    sys.exit(1)
+sys.path[:] = order["path"]
+from agavepy.renewal import main
+main(order)
+"""
+
+
 def _redeem_elsewhere(
     place: Place, held: Session, stood: str | None, *, now: Callable[[], float]
 ) -> tuple[Session, bool]:
@@ -180,10 +194,8 @@ def _redeem_elsewhere(
         "verify": os.fspath(place.verify) if isinstance(place.verify, os.PathLike) else place.verify,
         "proxies": place.proxies,
     }
-    # -I: nothing of the current folder or the environment is imported; our own path goes with the order.
-    code = "import json, sys; o = json.load(sys.stdin); sys.path[:] = o['path']; import agavepy.renewal as r; r.main(o)"
     process = subprocess.Popen(  # noqa: S603 - our own code, its input on stdin
-        [sys.executable, "-I", "-c", code],
+        [sys.executable, "-I", "-c", _CODE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
