@@ -160,17 +160,17 @@ class Agave(CachedSessions, Identity):
         Return a client that is logged in: by the arguments, else by the TAPIS_* environment, else from the cache.
 
         :param api_key, client_name, tenant_id: which of the filed sessions; none: the current one.
-        :param token, api_server: both together need neither environment nor cache.
+        :param token, api_server: each wins over its variable; both together need neither environment nor cache.
         :param cache_client: write renewed tokens back to the cache.
         :param keywords: further ones of ``Agave()``.
         :raises AgaveError: there is no session.
         """
         wanted: dict[str, Any] = {"api_key": api_key, "client_name": client_name, "tenant_id": tenant_id}
+        named = environment_session(token=token, api_server=api_server)
         if token and api_server:
             return cls(token=token, api_server=api_server, **wanted, **keywords)
-        environment = environment_session()
-        if environment and not any(wanted.values()):
-            return cls(**{**environment, **keywords})
+        if named and not any(wanted.values()):
+            return cls(**{**named, **keywords})
         cache = Cache()
         session = cache.find(**wanted)
         restored = cls(**keywords)
@@ -179,16 +179,16 @@ class Agave(CachedSessions, Identity):
 
     # Getting in
 
-    def get_access_token(self) -> str:
-        """Return a new access token; name and password are asked for where they are not known."""
+    def get_access_token(self) -> None:
+        """Buy an access token, found in ``token`` then; name and password are asked for where not known."""
         from . import prompts
 
         with prompts.login(self):
-            return self.buy_token()
+            self.buy_token()
 
-    def refresh_tokens(self) -> str | None:
-        """Return a new access token, bought with the refresh token."""
-        return self.refresh()
+    def refresh_tokens(self) -> None:
+        """Buy a new access token with the refresh token, to be found in ``token``."""
+        self.refresh()
 
     def get_client_token(self) -> str:
         """

@@ -24,6 +24,13 @@ _NOUNS = (
 )
 
 
+class Made(dict[str, str]):
+    """``api_key``, ``api_secret`` and ``client_name`` of a new OAuth client; shown without the secret."""
+
+    def __repr__(self) -> str:
+        return repr({**self, "api_secret": "…"})
+
+
 def create(ag: Any, name: str | None = None, description: str | None = None) -> dict[str, str]:
     """
     Make a client and let ``ag`` go on with it; return its ``api_key``, ``api_secret`` and ``client_name``.
@@ -42,7 +49,7 @@ def create(ag: Any, name: str | None = None, description: str | None = None) -> 
     if not key or not secret:
         raise AgaveError(f"{ag.api_server} answered without a key and a secret for the new OAuth client {name!r}.")
     ag.api_key, ag.api_secret, ag.client_name = key, secret, _text(made, "name") or name
-    return {"api_key": key, "api_secret": secret, "client_name": ag.client_name}
+    return Made(api_key=key, api_secret=secret, client_name=ag.client_name)
 
 
 def show(ag: Any) -> list[AttrDict]:

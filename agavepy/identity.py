@@ -392,8 +392,12 @@ class Identity(Client):
             connection[1].close()
 
 
-def environment_session() -> dict[str, Any] | None:
-    """Return what the TAPIS_* variables say as keywords of ``Agave()``, or None where they name no login."""
+def environment_session(*, token: str | None = None, api_server: str | None = None) -> dict[str, Any] | None:
+    """
+    Return what the TAPIS_* variables say as keywords of ``Agave()``, or None where they name no login.
+
+    :param token, api_server: known already; each wins over its variable.
+    """
     names = {
         "api_server": "TAPIS_BASE_URL",
         "token": "TAPIS_TOKEN",
@@ -405,5 +409,10 @@ def environment_session() -> dict[str, Any] | None:
         "tenant_id": "TAPIS_TENANT_ID",
     }
     found = {ours: os.environ[theirs] for ours, theirs in names.items() if os.environ.get(theirs)}
+    if token:
+        found["token"] = token
+        found.pop("refresh_token", None)  # of another token
+    if api_server:
+        found["api_server"] = api_server
     has_login = "token" in found or {"username", "password"} <= found.keys()
     return found if "api_server" in found and has_login else None

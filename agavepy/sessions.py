@@ -227,6 +227,9 @@ class Cache:
         if not prefer_current:
             yield from self.sessions()
         yield from self._named_current()
+        if prefer_current:
+            filed = self.sessions()
+            yield from filed if len(filed) == 1 else ()  # some releases name no current one
         for path in agpy_paths():
             yield from self._entries(path)
 

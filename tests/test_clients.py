@@ -61,6 +61,7 @@ def refusal(message: str, status: int = 400) -> Answer:
 def test_a_new_client_is_that_of_the_session(user: Agave, tenant: Sandbox) -> None:
     made = clients.create(user, "my_super_cool_client", "my client's description")
     assert made == {"api_key": user.api_key, "api_secret": user.api_secret, "client_name": "my_super_cool_client"}
+    assert made["api_secret"] not in repr(made)
     assert user.client_name == "my_super_cool_client"
     assert tenant.state.accounts.clients.verify(made["api_key"], made["api_secret"])
     assert user.clients.getClientByName(clientName="my_super_cool_client").description == "my client's description"

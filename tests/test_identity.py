@@ -319,10 +319,15 @@ def test_a_token_is_not_pickled(ag: Agave) -> None:
         pickle.dumps(ag.token)
 
 
-@pytest.mark.parametrize("renew", [Agave.refresh, Agave.refresh_tokens])
-def test_refreshing_returns_the_new_token(ag: Agave, renew: Callable[[Agave], str]) -> None:
+def test_refreshing_returns_the_new_token(ag: Agave) -> None:
     before = ag._token
-    assert renew(ag) == ag._token != before
+    assert ag.refresh() == ag._token != before
+
+
+def test_the_documented_steps_show_no_token_at_the_prompt(ag: Agave) -> None:
+    before = ag._token
+    assert ag.refresh_tokens() is None
+    assert ag._token != before
 
 
 def test_refreshing_a_token_that_stands_alone_returns_it(recorder: Recorder) -> None:
@@ -576,3 +581,17 @@ def text_of_error(action: Callable[[], Any]) -> str:
         action()
     error = caught.value
     return "".join([*traceback.format_exception(error), str(error), repr(error), repr(pickle.dumps(error))])
+
+
+def test_a_token_and_an_address_may_come_from_either_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPIS_BASE_URL", "https://from-the-environment")
+    monkeypatch.setenv("TAPIS_REFRESH_TOKEN", "of another token")
+    restored = Agave.restore(token="given")
+    assert (restored.api_server, restored._token, restored.refresh_token) == (
+        "https://from-the-environment",
+        "given",
+        None,
+    )
+    monkeypatch.setenv("TAPIS_TOKEN", "from the environment")
+    restored = Agave.restore(api_server="https://given")
+    assert (restored.api_server, restored._token) == ("https://given", "from the environment")

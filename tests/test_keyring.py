@@ -17,23 +17,12 @@ from agavepy import cli, keys
 from agavepy.agave import Agave
 from agavepy.errors import AgaveError
 from agavepy.sandbox import Sandbox
-from agavepy.sessions import Cache, NoSession, Session
+from agavepy.sessions import Cache, NoSession
 
 from . import keyring_file
 from .test_prompts import ROOT
+from .test_sessions import SESSION
 
-SESSION = Session(
-    tenant_id="sd2e",
-    api_server="https://api.sd2e.org",
-    username="nryan",
-    client_name="cli",
-    api_key="k-1",
-    api_secret="s-1",
-    token="a-1",
-    refresh_token="r-1",
-    created_at=1539708516.0,
-    expires_in=14400.0,
-)
 FIELDS = ("access_token", "refresh_token", "apisecret")
 
 

@@ -347,3 +347,11 @@ def test_a_session_never_shows_its_secrets(cache: Cache) -> None:
     assert "cli of nryan at sd2e" in shown
     for secret in ("a-1", "r-1", "s-1"):
         assert secret not in shown
+
+
+def test_the_only_session_of_a_config_that_names_no_current_one_is_taken(cache: Cache) -> None:
+    put(cache.config_path, {"sessions": {"sd2e": {"nryan": {"cli": ENTRY}}}})
+    assert cache.find().client_name == "cli"
+    put(cache.config_path, {"sessions": {"sd2e": {"nryan": {"cli": ENTRY, "other": {**ENTRY, "apikey": "k-2"}}}}})
+    with pytest.raises(NoSession):
+        cache.find()
