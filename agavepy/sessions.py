@@ -227,9 +227,9 @@ class Cache:
         if not prefer_current:
             yield from self.sessions()
         yield from self._named_current()
-        if prefer_current:
+        if prefer_current and "current" not in self._config():  # as some releases leave it
             filed = self.sessions()
-            yield from filed if len(filed) == 1 else ()  # some releases name no current one
+            yield from filed if len(filed) == 1 else ()
         for path in agpy_paths():
             yield from self._entries(path)
 
