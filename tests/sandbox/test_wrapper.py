@@ -10,7 +10,7 @@ import pytest
 
 from agavepy.sandbox import wrapper
 
-FOLDER = Path("/work/job 1")
+FOLDER = Path("/jobs/job 1")
 MACROS = {"AGAVE_JOB_ID": "42-007", "AGAVE_JOB_OWNER": "nryan", "AGAVE_JOB_ARCHIVE": ""}
 
 
@@ -108,9 +108,9 @@ def test_the_failure_callback_is_one_command_without_quotes_of_its_own(macro: st
         job={"parameters": {}},
         names={},
         macros=MACROS,
-        folder=Path("/work/job"),
+        folder=Path("/jobs/job"),
     )
-    assert text == "trap 'echo FAILURE >> /work/job/.agave.callbacks' EXIT"
+    assert text == "trap 'echo FAILURE >> /jobs/job/.agave.callbacks' EXIT"
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ def test_the_script_prepares_the_system_before_the_template() -> None:
     )
     assert text.split("\n") == [
         "#!/bin/bash",
-        "cd '/work/job 1'",
-        "echo RUNNING >> '/work/job 1/.agave.callbacks'",
+        "cd '/jobs/job 1'",
+        "echo RUNNING >> '/jobs/job 1/.agave.callbacks'",
         "module load gcc/9",
         "module load hdf5",
         "export A=1",
         "if [ -f ~/exec-node.sh ]; then . ~/exec-node.sh; fi",
         "echo x\r",
         "",
-        "echo CLEANING_UP >> '/work/job 1/.agave.callbacks'",
+        "echo CLEANING_UP >> '/jobs/job 1/.agave.callbacks'",
         "",
     ]
 
