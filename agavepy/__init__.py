@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Resolved on first use (PEP 562), so that "import agavepy" costs next to nothing.
 _HOMES = {"Agave": "agave", "AgaveError": "errors", "AgaveException": "errors", "AttrDict": "records"}
-_MODULES = ("agave", "errors", "records", "sandbox")
+_MODULES = ("agave", "clients", "errors", "records", "sandbox", "sessions", "tenants")
 
 __all__ = ["Agave", "AgaveError", "AgaveException", "AttrDict", "__version__"]
 

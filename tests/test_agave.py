@@ -23,6 +23,7 @@ def test_it_is_reached_from_the_package_too() -> None:
     assert agavepy.Agave is Agave
     assert agavepy.agave.Agave is Agave
     assert agavepy.AgaveError is AgaveError
+    assert callable(agavepy.tenants.api_server_by_id)
     assert {"Agave", "agave"} <= set(dir(agavepy))
     with pytest.raises(AttributeError, match="nothing"):
         agavepy.nothing
