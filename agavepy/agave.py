@@ -154,25 +154,30 @@ class Agave(CachedSessions, Identity):
         token: str | None = None,
         api_server: str | None = None,
         cache_client: bool = True,
+        username: str | None = None,
         **keywords: Any,
     ) -> Agave:
         """
         Return a client that is logged in: by the arguments, else by the TAPIS_* environment, else from the cache.
 
-        :param api_key, client_name, tenant_id: which of the filed sessions; none: the current one.
-        :param token, api_server: each wins over its variable; both together need neither environment nor cache.
+        :param api_key, client_name, tenant_id, username: which of the filed sessions; none: the current one.
+        :param token: wins over TAPIS_TOKEN; with an address it needs neither environment nor cache.
+        :param api_server: wins over TAPIS_BASE_URL; without a token it chooses a filed session too.
         :param cache_client: write renewed tokens back to the cache.
         :param keywords: further ones of ``Agave()``.
         :raises AgaveError: there is no session.
         """
         wanted: dict[str, Any] = {"api_key": api_key, "client_name": client_name, "tenant_id": tenant_id}
+        wanted["username"] = username
         named = environment_session(token=token, api_server=api_server)
         if token and api_server:
             return cls(token=token, api_server=api_server, **wanted, **keywords)
         if named and not any(wanted.values()):
             return cls(**{**named, **keywords})
+        if token:
+            raise AgaveError("restore(token=…) needs the address too: pass api_server=…, or set TAPIS_BASE_URL.")
         cache = Cache()
-        session = cache.find(**wanted)
+        session = cache.find(**wanted, api_server=api_server)
         restored = cls(**keywords)
         restored._take_up(session, cache if cache_client else None)
         return restored

@@ -48,7 +48,9 @@ def log_in(ag: Any, *, open_browser: Callable[[str], Any] | None, timeout_s: flo
     server = ag._base_url("authorize")
     verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe(32)
     with _listening(state) as listener:
-        _show(_address(server, ag.api_key, listener.redirect_uri, state, verifier), open_browser)
+        address = _address(server, ag.api_key, listener.redirect_uri, state, verifier)
+        print(f"Waiting {timeout_s:g} s for the login in the browser, at\n{address}", file=sys.stderr, flush=True)
+        _show(address, open_browser)
         code = _code_of(listener.wait(timeout_s))
     asked_at = ag._now()
     info = auth.code_grant(
@@ -86,7 +88,7 @@ def _show(address: str, open_browser: Callable[[str], Any] | None) -> None:
     except webbrowser.Error:
         is_open = False
     if not is_open:
-        print(f"Open this address in a browser of this machine:\n{address}", file=sys.stderr, flush=True)
+        print("No browser could be opened: open that address on this machine.", file=sys.stderr, flush=True)
 
 
 def _code_of(answer: _Answer) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -133,6 +134,7 @@ class Identity(Client):
         if missing:
             raise AgaveError(
                 f"A token takes {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not known."
+                " clients_create() makes an OAuth client, whose key and secret are then known."
             )
         if self.token_username:
             return auth.admin_grant(self._post, self._base_url("token"), token_username=self.token_username, **known)
@@ -274,7 +276,9 @@ class Identity(Client):
         try:
             return self._renewal().replace(spent)
         except (AgavepyError, OSError) as error:  # OSError: all that requests raises
-            raise self._error(request, response, hint=f"The token could not be renewed: {error} {LOG_IN}") from error
+            raise self._error(
+                request, response, hint=f"The token could not be renewed: {str(error).rstrip('.')}. {LOG_IN}"
+            ) from error
 
     def _rewind(self, request: Request) -> None:
         from .transport import rewind
@@ -314,7 +318,7 @@ class Identity(Client):
     def _base_url(self, operation: str) -> str:
         if not self.api_server:
             raise AgaveError(f"{operation}: which tenant? Pass api_server='https://…' to Agave(), or call init().")
-        if not str(self.api_server).lower().startswith(("http://", "https://")):
+        if not re.match(r"(?i)https?://[^/?#]", str(self.api_server)):
             raise AgaveError(f"api_server={self.api_server!r}: an address begins with https:// (or http://).")
         return str(self.api_server).rstrip("/")
 

@@ -73,10 +73,13 @@ def _log_in_by_password(ag: Agave, cache: Cache, client_name: str | None) -> Non
 
 
 def _log_in_by_browser(ag: Agave, cache: Cache, client_name: str | None) -> None:
+    wanted = ag.username
     if not _take_up_client(ag, _known_client(ag, cache, client_name)):
         _complain("There is no OAuth client here yet. Name and password make one, this once.")
         _make_client(ag, client_name)
     ag.login_with_browser()
+    if wanted and ag.username != wanted:
+        raise AgaveError(f"In the browser it was {ag.username!r} who logged in, not {wanted!r}: nothing is filed.")
 
 
 def _make_client(ag: Agave, name: str | None) -> None:

@@ -266,7 +266,17 @@ def transport_post(transport: Any) -> auth.Post:
     def post(url: str, headers: Mapping[str, str], form: str, by: auth.Auth | None) -> Any:
         response = transport.send(Request("token", "POST", url, headers, form.encode(), by, follows=False))
         if response.status_code >= 400:
-            raise from_response(response, "token")
+            raise from_response(response, "token", hint=_hint(response.status_code, form))
         return response
 
     return post
+
+
+def _hint(status: int, form: str) -> str:
+    if status == 401:
+        return "Are api_key and api_secret right, and does that OAuth client still exist?"
+    if status != 400:
+        return ""
+    if "grant_type=refresh_token" in form:
+        return "The refresh token is no longer good: it was used, given back or revoked."
+    return "Are the name and the password right?" if "password=" in form else ""

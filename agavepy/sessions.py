@@ -187,19 +187,22 @@ class Cache:
         username: str | None = None,
         client_name: str | None = None,
         api_key: str | None = None,
+        api_server: str | None = None,
     ) -> Session:
         """
-        Return the session asked for; without any criterion the current one.
+        Return the session asked for: the current one where it is that, or where nothing is asked for.
 
-        ``config.json`` is asked first, then ``current``, then the ``.agpy`` lists.
+        After the current one come the others of ``config.json``, then the ``.agpy`` lists.
 
         :raises NoSession: there is none.
         :raises AgaveError: its secrets are in the keyring and cannot be read there.
         """
         asked = {"tenant_id": tenant_id, "username": username, "client_name": client_name, "api_key": api_key}
+        asked["api_server"] = api_server and _plain(api_server)
         wanted = {name: value for name, value in asked.items() if value}
-        for session in self._all(prefer_current=not wanted):
-            if all(getattr(session, name) == value for name, value in wanted.items()):
+        for session in self._all(is_chosen=bool(wanted)):
+            known = {**session._asdict(), "api_server": _plain(session.api_server or "")}
+            if all(known[name] == value for name, value in wanted.items()):
                 return with_secrets(self._freshest(session))
         raise NoSession(self._nothing(wanted))
 
@@ -213,7 +216,7 @@ class Cache:
 
     def everywhere(self) -> list[Session]:
         """Return every session of every file, as :meth:`own` does."""
-        return self._each_once([*self._all(prefer_current=True), *self.sessions()])
+        return self._each_once([*self._all(is_chosen=False), *self.sessions()])
 
     def filed(self) -> dict[str, Any]:
         """Return ``config.json`` as it stands, or an empty dict."""
@@ -223,13 +226,11 @@ class Cache:
         """Return every session of ``config.json``, in its order."""
         return list(_filed(self._config()))
 
-    def _all(self, *, prefer_current: bool) -> Iterator[Session]:
-        if not prefer_current:
-            yield from self.sessions()
+    def _all(self, *, is_chosen: bool) -> Iterator[Session]:
         yield from self._named_current()
-        if prefer_current and "current" not in self._config():  # as some releases leave it
-            filed = self.sessions()
-            yield from filed if len(filed) == 1 else ()
+        filed = self.sessions()
+        if is_chosen or (len(filed) == 1 and "current" not in self._config()):  # some releases name no current one
+            yield from filed
         for path in agpy_paths():
             yield from self._entries(path)
 
@@ -285,7 +286,7 @@ class Cache:
     def _nothing(self, wanted: Mapping[str, str]) -> str:
         asked = f" with {', '.join(f'{name}={value!r}' for name, value in wanted.items())}" if wanted else ""
         known = "; ".join(f"{each.tenant_id}/{each.username}/{each.name}" for each in self.sessions())
-        there = f" There are: {known}." if known else ""
+        there = f" There are (tenant/user/client): {known}; name one by client_name=…." if known else ""
         return f"No session{asked} in {self.config_path}.{there} Run 'agavepy login', or pass token=…."
 
     # Writing
@@ -457,6 +458,10 @@ def _current_of(config: Mapping[str, Any]) -> Iterator[Session]:
     for name, entry in _items(config.get("current")):
         if isinstance(entry, dict):
             yield from_file(entry, client_name=name)
+
+
+def _plain(address: str) -> str:
+    return address.strip().rstrip("/").lower()
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:

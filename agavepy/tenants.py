@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import prompts
-from .errors import AgaveError, nearest
+from .errors import AgaveError, AgavepyError, nearest
 from .http_errors import from_response
 from .paths import redact
 from .records import AttrDict
 from .transport import Request, Transport
+
+log = logging.getLogger("agavepy")
 
 TENANTS_URL = "https://api.tacc.utexas.edu/tenants"
 
@@ -71,12 +74,22 @@ def choose(ag: Any, url: str | None = None, *, verify_ssl: bool | str | None = N
     """
     if ag.tenant_id and ag.api_server:
         return
-    tenants = _fetch(url, verify=ag.verify if verify_ssl is None else verify_ssl, proxies=ag.proxies)
+    tenants = _nearest_list(ag, url, verify=ag.verify if verify_ssl is None else verify_ssl)
     if ag.api_server:
         ag.tenant_id = _by_api_server(tenants, ag.api_server).code
     else:
         chosen = _by_id(tenants, ag.tenant_id or os.environ.get(prompts.TENANT_ID.variable) or _ask(tenants))
         ag.tenant_id, ag.api_server = chosen.code, chosen.baseUrl.rstrip("/")
+
+
+def _nearest_list(ag: Any, url: str | None, *, verify: bool | str | None) -> list[AttrDict]:
+    """Return the list that was named, else that of the client's own tenant, else the public one."""
+    if ag.api_server and not url and not os.environ.get("TAPIS_TENANTS_URL"):
+        try:
+            return _fetch(f"{str(ag.api_server).rstrip('/')}/tenants", verify=verify, proxies=ag.proxies)
+        except (AgavepyError, OSError) as error:  # OSError: all that requests raises
+            log.info("%s has no list of tenants: %s", redact(str(ag.api_server)), error)
+    return _fetch(url, verify=verify, proxies=ag.proxies)
 
 
 def _ask(tenants: list[AttrDict]) -> str:

@@ -227,10 +227,24 @@ def test_the_closing_page_shows_nothing_it_was_given(ag: Agave) -> None:
         ag.login_with_browser(open_browser=attack)
 
 
+def test_another_person_than_the_one_named_is_not_filed(
+    tenant: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TAPIS_TENANTS_URL", f"{tenant.url}/tenants")
+    monkeypatch.setenv("TAPIS_PASSWORD", tenant.password)
+    monkeypatch.setattr("webbrowser.open", Person("other", "of the other"))
+    assert cli.main(["login", "--tenant", "sandbox", "--browser", "--username", "nryan"]) == 1
+    assert "it was 'other' who logged in, not 'nryan': nothing is filed" in capsys.readouterr().err
+    assert not Cache().own()
+
+
 def test_without_a_browser_the_address_is_shown(ag: Agave, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AgaveError, match="Nobody finished"):
         ag.login_with_browser(open_browser=lambda address: False, timeout_s=0.01)
-    assert f"Open this address in a browser of this machine:\n{ag.api_server}/authorize?" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"Waiting 0.01 s for the login in the browser, at\n{ag.api_server}/authorize?" in said
+    assert "No browser could be opened: open that address on this machine." in said
 
 
 def test_an_oauth_client_is_needed(tenant: Sandbox) -> None:
@@ -267,5 +281,6 @@ def test_the_command_uses_the_client_it_knows(
     assert cli.main(command) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith(f"Logged in at sandbox ({tenant.url}) as nryan")
-    assert printed.err == ""
+    assert printed.err.startswith("Waiting 300 s for the login in the browser, at\n")
+    assert "No browser" not in printed.err
     assert Cache().find().api_key == key

@@ -452,8 +452,24 @@ def test_the_cache_is_the_last_resort_and_its_criteria_choose(ag: Agave, monkeyp
         assert Agave.restore(**keywords)._token == ag._token
     environment(monkeypatch, BASE_URL="https://other", TOKEN="other")
     assert Agave.restore(tenant_id="sandbox")._token == ag._token
-    with pytest.raises(AgaveError, match="No session with tenant_id='other' in .* There are: sandbox/nryan/Default"):
+    with pytest.raises(AgaveError, match=r"No session with tenant_id='other' in .* There are \(.*\): sandbox/nryan/Default"):
         Agave.restore(tenant_id="other")
+
+
+def test_an_address_or_a_user_chooses_among_filed_sessions(ag: Agave, tenant: Sandbox) -> None:
+    ag.tenant_id = "sandbox"
+    ag.save_configs()
+    for keywords in ({"username": NAME}, {"api_server": f"{tenant.url}/"}, {"api_server": tenant.url.upper()}):
+        assert Agave.restore(**keywords)._token == ag._token
+    for keywords in ({"username": "nobody"}, {"api_server": "https://elsewhere.org"}):
+        with pytest.raises(AgaveError, match="No session with"):
+            Agave.restore(**keywords)
+
+
+def test_a_token_without_an_address_is_not_sent_to_somebody_elses_tenant(ag: Agave) -> None:
+    ag.save_configs()
+    with pytest.raises(AgaveError, match=r"needs the address too: pass api_server="):
+        Agave.restore(token="abc")
 
 
 def test_no_session_at_all_is_a_clear_error() -> None:

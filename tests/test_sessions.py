@@ -242,8 +242,15 @@ def test_no_session_says_where_it_looked_and_what_there_is(cache: Cache) -> None
     with pytest.raises(NoSession, match=rf"No session in {cache.config_path}\. Run 'agavepy login', or pass token="):
         cache.find()
     cache.save(SESSION)
-    with pytest.raises(NoSession, match=r"with tenant_id='other' .* There are: sd2e/nryan/cli\."):
+    with pytest.raises(NoSession, match=r"with tenant_id='other' .* There are \(tenant/user/client\): sd2e/nryan/cli;"):
         cache.find(tenant_id="other")
+
+
+def test_the_current_session_comes_first_among_those_that_match(cache: Cache) -> None:
+    cache.save(SESSION._replace(client_name="first", api_key="k1", token="t1"))
+    cache.save(SESSION._replace(client_name="second", api_key="k2", token="t2"))
+    assert cache.find(tenant_id=SESSION.tenant_id).client_name == "second"
+    assert cache.find(client_name="first").token == "t1"
 
 
 @pytest.mark.parametrize("content", ["", "{", "not json", '{"current": '])

@@ -197,6 +197,13 @@ def test_an_id_finds_its_address_and_an_address_its_id(url: str) -> None:
     assert (ag.tenant_id, ag.api_server) == ("sd2e", "https://api.sd2e.org/")
 
 
+def test_an_address_asks_its_own_list_first(tenant: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAPIS_TENANTS_URL", raising=False)
+    ag = Agave(api_server=tenant.url, verify=tenant.ca_file)
+    tenants.choose(ag)
+    assert ag.tenant_id == "sandbox"
+
+
 def test_a_client_that_knows_both_asks_nobody(url: str, recorder: Recorder) -> None:
     ag = Agave(tenant_id="own", api_server="https://own.example.org")
     tenants.choose(ag)
