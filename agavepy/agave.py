@@ -10,6 +10,7 @@ from . import auth, specs
 from .cached import CachedSessions
 from .client import Operation, Service
 from .errors import AgaveError, AgaveException, AgavepyError, nearest
+from .files.methods import FilesMethods
 from .identity import Identity, environment_session
 from .paths import redact
 from .records import AttrDict
@@ -49,7 +50,7 @@ def load_resource(api_server: str | None = None) -> dict[str, Mapping[str, Any]]
     return specs.load()
 
 
-class Agave(CachedSessions, Identity):
+class Agave(CachedSessions, FilesMethods, Identity):
     """
     A client of one tenant: its services are attributes, their operations are methods.
 

@@ -144,6 +144,35 @@ class Operation:
     def __repr__(self) -> str:
         return f"<operation {self.spec.name}{self.__signature__}>"
 
+    def response(self, **arguments: Any) -> requests.Response:
+        """Return the answer itself in place of its result; the body of a download is left unread."""
+        return self._client._send(Call(self, arguments).request())
+
+    def iterate(
+        self, *, page_size: int = 250, limit: int | None = None, offset: int = 0, **arguments: Any
+    ) -> Iterator[Any]:
+        """
+        Yield the records of all pages; the next page is on its way while one is used.
+
+        >>> for record in ag.files.list.iterate(systemId="data", filePath="reads"): ...
+
+        :param page_size: records asked for at once; servers stop at 250.
+        :param limit: most records to yield; None: all.
+        :param offset: records to skip first.
+        :raises TypeError: the operation has no pages.
+        """
+        from .pages import records
+
+        if not {"limit", "offset"} <= self._by_name.keys():
+            raise TypeError(f"{self.spec.name} has no pages: it takes no limit= and offset=.")
+        return records(
+            lambda limit, offset: self(limit=limit, offset=offset, **arguments),
+            name=self.spec.name,
+            page_size=page_size,
+            limit=limit,
+            offset=offset,
+        )
+
     @property
     def __doc__(self) -> str:  # type: ignore[override]  # made when somebody asks for it
         from .signatures import doc

@@ -7,11 +7,12 @@ import os
 import random
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import requests
 import requests.adapters
+import urllib3
 
 from . import curl
 from .errors import AgaveError
@@ -109,6 +110,14 @@ class Transport:
         except _BROKEN as error:
             raise _explained(error, request, ATTEMPTS) from error
 
+    def is_home(self, url: str) -> bool:
+        """Tell whether a URL is of our own server, to which credentials may go."""
+        return _origin(url) == self._origin
+
+    def pause(self, attempt: int) -> None:
+        """Wait before what failed so many times is tried again."""
+        self._sleep(_backoff_s(attempt))
+
     def close(self) -> None:
         """Give the pooled connections back."""
         self._session.close()
@@ -131,6 +140,8 @@ class Transport:
         prepared = _prepare(request)
         if curl.is_wanted():
             curl.show(prepared, verify=self._verify)
+        if isinstance(prepared.body, MultipartBody):
+            prepared.body = iter(prepared.body)  # in large pieces; what can be read is sent in small ones
         response = self._session.send(
             prepared,
             stream=True,
@@ -155,7 +166,7 @@ class Transport:
 
         :raises AgaveError: it is not followed.
         """
-        is_home = _origin(url) == self._origin
+        is_home = self.is_home(url)
         is_reading = request.method in ("GET", "HEAD")
         if not request.follows or not url.startswith(("https://", "http://")) or not (is_home or is_reading):
             raise _not_followed(request, status, url)
@@ -175,6 +186,22 @@ class Transport:
         if asked_s is None:
             return _backoff_s(attempt)
         return asked_s if asked_s <= LONGEST_WAIT_S else None
+
+
+def pieces(response: requests.Response, *, size: int = 1 << 17) -> Generator[bytes, None, None]:
+    """
+    Yield the body of a streamed answer as it is on the wire, then give its connection back.
+
+    :param size: most bytes of a piece; when the connection breaks, at most so many that had arrived are lost.
+    :raises requests.exceptions.ConnectionError: it broke.
+    """
+    try:
+        while piece := response.raw.read(size, decode_content=False):
+            yield piece
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise requests.exceptions.ConnectionError(f"the connection broke ({type(error).__name__})") from error
+    finally:
+        response.close()
 
 
 def rewind(request: Request) -> None:
