@@ -84,7 +84,7 @@ class Outgoing:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move as a file does; at its beginning everything begins anew."""
         position = self._file.seek(offset, whence)
-        if not position:
+        if not position and self.sent_bytes:
             self._begin()
         return position
 
