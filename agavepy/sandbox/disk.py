@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import durable
-from .api import BadRequest, NotFound
+from .api import BadRequest, NoSpace, NotFound
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -25,6 +25,7 @@ _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EACCES, errno.EPERM),
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
 )
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Disk:
@@ -266,4 +267,6 @@ def clear_refusals(path: str) -> Iterator[None]:
             raise NotFound(f"File/folder does not exist: {path}") from problem
         if problem.errno in _REFUSALS:
             raise BadRequest(f"The file system refuses {path}: {problem.strerror}.") from problem
+        if problem.errno in _FULL:
+            raise NoSpace(f"There is no room for {path}: {problem.strerror}. Nothing was stored.") from problem
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .. import imports, links, media
+from .. import checksums, imports, links, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
 from ..disk import clear_refusals
 from ..downloads import Interruption
@@ -248,13 +248,15 @@ class Files(Service):
     def _keep_upload(self, target: Target, upload: Upload, call: Call) -> Reply:
         event = arrival(target)
         with clear_refusals(target.path):
+            facts = checksums.stamp(upload.path)
             self._disk.place_file(upload.path, target.real)
         # The caller is on this machine: the tenant answers on the loopback interface only.
         source = f"http://127.0.0.1/{quote(os.fsencode(upload.file_name))}"
         with self.store.transaction():
+            self.state.checksums.keep(facts, upload.sha256)
             self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
             record = self._changes.note(target, "STAGING_COMPLETED", "Upload completed")
-        return Reply(logical_file(target, record, call), outcome="accepted")
+        return Reply(logical_file(target, record, call), outcome="accepted", sha256=upload.sha256)
 
     # Actions
 
