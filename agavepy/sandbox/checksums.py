@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from .clock import Clock
+from .disk import is_settled
 from .store import Store
 
 _KIND = "checksum"
 _CHUNK_BYTES = 1 << 20
-_TICK_NS = 1_000_000_000  # two changes that are nearer to each other may leave the same time in a file
 
 
 class Checksums:
@@ -45,11 +45,11 @@ class Checksums:
         return self.known(facts) or self._worked_out(handle, facts)
 
     def _worked_out(self, handle: int, facts: os.stat_result) -> str:
-        is_settled = time.time_ns() - facts.st_mtime_ns > _TICK_NS
+        settled = is_settled(facts)
         sha256 = _sha256(handle)
         if not is_same(facts, os.fstat(handle)):
             return ""
-        if is_settled:
+        if settled:
             self.keep(facts, sha256)
         return sha256
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EACCES, errno.EPERM),
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
 )
+_TICK_NS = 1_000_000_000  # two changes that are nearer to each other may leave the same date
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -255,6 +257,11 @@ def _unlock_folders(top: Path) -> None:
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):
                 os.chmod(os.path.join(folder, name), _FOLDER_MODE)
+
+
+def is_settled(facts: os.stat_result) -> bool:
+    """Return whether a place last changed so long ago that one more change would show in its date."""
+    return time.time_ns() - facts.st_mtime_ns > _TICK_NS
 
 
 @contextlib.contextmanager
