@@ -12,12 +12,13 @@ from typing import Any, BinaryIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from . import checksums
+from . import checksums, durable
 from .api import NOTHING, BadRequest, TooLarge, Upload
 from .disk import clear_refusals
 
 LARGEST_BYTES = 10 << 20  # of a body, or of all text parts of one; files have no bound but the disk
 MOST_PARTS = 1000
+_BEGIN_SYNC_BYTES = 16 << 20
 
 
 @dataclasses.dataclass
@@ -46,6 +47,7 @@ class Form:
         self._file: BinaryIO | None = None
         self._text = bytearray()
         self._sha256 = hashlib.sha256()
+        self._begun_bytes = 0  # of the file, that are on their way to the disk
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._headers: dict[bytes, str] = {}  # of the part, names in lower case
         self._paths: list[Path] = []
@@ -117,6 +119,7 @@ class Form:
             self._paths.append(self._new_path())
             self._file = self._paths[-1].open("wb")
             self._sha256 = hashlib.sha256()
+            self._begun_bytes = 0
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
@@ -125,6 +128,10 @@ class Form:
         piece = memoryview(data)[start:end]
         self._file.write(piece)
         self._sha256.update(piece)
+        arrived = self._file.tell()
+        if arrived - self._begun_bytes >= _BEGIN_SYNC_BYTES:
+            durable.begin_sync(self._file, self._begun_bytes, arrived - self._begun_bytes)
+            self._begun_bytes = arrived
 
     def _end(self) -> None:
         if self._file is None:
