@@ -35,6 +35,7 @@ class Reply:
     result: Any = NOTHING
     outcome: str = ""
     message: str | None = None
+    sha256: str = ""  # of the file that was stored, in base64
 
 
 @dataclasses.dataclass
@@ -66,6 +67,7 @@ class Upload:
     file_name: str
     path: Path
     size_bytes: int
+    sha256: str  # in base64
 
 
 @dataclasses.dataclass
@@ -107,3 +109,7 @@ class Unsupported(ApiError):
 
 class TooLarge(ApiError):
     """The request is bigger than the tenant accepts."""
+
+
+class NoSpace(ApiError):
+    """The disk has no room for it."""

@@ -6,13 +6,14 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import logging
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import arguments, bodies, envelope, gateway, oauth, search
+from . import arguments, bodies, checksums, envelope, gateway, oauth, search
 from .answers import Answer, FileAnswer, Receive, Send, file_answer
 from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
 from .authorize_endpoint import AuthorizeEndpoint
@@ -200,16 +201,18 @@ class App:
         """Return the answer to what a method returned."""
         query = admitted.query
         if isinstance(value, Download):
-            return file_answer(value, admitted.request.headers, attachment=envelope.is_true(query.get("force")))
+            attachment = envelope.is_true(query.get("force"))
+            return file_answer(value, admitted.request.headers, known=self._state.checksums, attachment=attachment)
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
-        return envelope.success(
+        answer = envelope.success(
             envelope.STATUS_OF_OUTCOME[reply.outcome] if reply.outcome else declared,
             search.projected(self._elements(admitted, reply.result), query),
             message=reply.message,
             query=query,
             keys=admitted.service.envelope_keys,
         )
+        return dataclasses.replace(answer, headers=checksums.header(reply.sha256))
 
     def _elements(self, admitted: Admitted, result: Any) -> Any:
         if isinstance(result, Listing):

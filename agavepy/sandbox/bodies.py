@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
@@ -154,12 +155,20 @@ def _form_fields(data: bytes) -> dict[str, str]:
 
 
 async def _fed(form: Form, receive: Receive, in_thread: InThread) -> Body:
-    """Give the form to its parser in big pieces, in worker threads: parsing and writing keep the loop free."""
-    waiting = bytearray()
-    async for chunk in _chunks(receive):
-        waiting += chunk
-        if len(waiting) >= CHUNK_BYTES:
-            await in_thread(form.write, bytes(waiting))
-            waiting.clear()
-    await in_thread(form.write, bytes(waiting))
+    """Give the form to its parser in big pieces, in worker threads: the next one comes in while one is written."""
+    arriving: list[bytes] = []
+    size_bytes = 0
+    writing = asyncio.ensure_future(in_thread(form.write, b""))
+    try:
+        async for chunk in _chunks(receive):
+            arriving.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes >= CHUNK_BYTES:
+                await writing
+                writing = asyncio.ensure_future(in_thread(form.write, b"".join(arriving)))
+                arriving, size_bytes = [], 0
+        await writing
+        writing = asyncio.ensure_future(in_thread(form.write, b"".join(arriving)))
+    finally:
+        await writing  # whatever happened: the form is discarded next, and must not be in use
     return await in_thread(form.finished)  # type: ignore[no-any-return]

@@ -8,12 +8,13 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from . import durable
-from .api import BadRequest, NotFound
+from .api import BadRequest, NoSpace, NotFound
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -25,6 +26,8 @@ _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EACCES, errno.EPERM),
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
 )
+_TICK_NS = 1_000_000_000  # two changes that are nearer to each other may leave the same date
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Disk:
@@ -256,6 +259,11 @@ def _unlock_folders(top: Path) -> None:
                 os.chmod(os.path.join(folder, name), _FOLDER_MODE)
 
 
+def is_settled(facts: os.stat_result) -> bool:
+    """Return whether a place last changed so long ago that one more change would show in its date."""
+    return time.time_ns() - facts.st_mtime_ns > _TICK_NS
+
+
 @contextlib.contextmanager
 def clear_refusals(path: str) -> Iterator[None]:
     """Tell the caller what the file system refuses; ``path`` is the API path the message names."""
@@ -266,4 +274,6 @@ def clear_refusals(path: str) -> Iterator[None]:
             raise NotFound(f"File/folder does not exist: {path}") from problem
         if problem.errno in _REFUSALS:
             raise BadRequest(f"The file system refuses {path}: {problem.strerror}.") from problem
+        if problem.errno in _FULL:
+            raise NoSpace(f"There is no room for {path}: {problem.strerror}. Nothing was stored.") from problem
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from .accounts import Accounts
+from .checksums import Checksums
 from .clock import Clock
 from .credentials import CredentialsFile
 from .disk import Disk
@@ -67,6 +68,7 @@ class State:
             self.accounts = Accounts(self.store, self.clock, token_ttl_s=token_ttl_s)
             self.credentials = CredentialsFile(self.root / "credentials.json", self.accounts)
             self.disk = Disk(self.root)
+            self.checksums = Checksums(self.store, self.clock)
             self.systems = Systems(self)
             self.services = self._services()
             for service in self.services.values():
