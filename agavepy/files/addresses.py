@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from ..errors import AgaveError, UnsafePath
 
+SCHEME = "agave://"
+
 
 class Address(NamedTuple):
     """One place on a system; ``path`` is not quoted, and counts from the system's root if it begins with a slash."""
@@ -57,7 +59,8 @@ def parse(text: str | os.PathLike[str]) -> Address:
     given = os.fspath(text)
     if not isinstance(given, str):
         raise TypeError(f"{given!r}: an address is text: 'system-id/path'.")
-    system, _, path = given.removeprefix("agave://").lstrip("/").partition("/")
+    plain = given.removeprefix(SCHEME) if given.startswith(SCHEME) else given.lstrip("/")
+    system, _, path = plain.partition("/")
     if not system:
         raise AgaveError(f"{given!r} names no system: write 'system-id/path'.")
     names = [name for name in path.split("/") if name]

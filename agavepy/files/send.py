@@ -43,7 +43,7 @@ def send(
     :raises OSError: it is no regular file, or cannot be read.
     :raises requests.exceptions.RequestException: the network failed, or the server refused.
     """
-    _check_name(target)
+    check_name(target)
     with _opened(path) as file:
         body = Outgoing(file, report=report, stop=stop)
         for attempt in range(1, ATTEMPTS + 1):
@@ -93,7 +93,8 @@ class Outgoing:
         return self._file.tell()
 
 
-def _check_name(target: Address) -> None:
+def check_name(target: Address) -> None:
+    """:raises AgaveError: a name is not UTF-8, as addresses and forms are."""
     try:
         str(target).encode()
     except UnicodeEncodeError:

@@ -17,6 +17,7 @@ from .entries import Entry
 from .failures import Failures
 from .patterns import Choice
 from .progress import Progress, Told
+from .send import check_name, send
 
 WORKERS = 4
 
@@ -64,8 +65,6 @@ class _Upload:
         self._stop = threading.Event()
 
     def file(self, outbound: Outbound) -> None:
-        from .send import send
-
         facts = outbound.path.stat()
         source = There(facts.st_size, datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc))
         if not conflicts.is_wanted(self._overwrite, source=source, target=_there(outbound), name=str(outbound.target)):
@@ -118,6 +117,7 @@ def _outbound(ag: Any, path: Path, address: Address) -> Outbound:
         changes.make_folder(ag, address)
     if address.is_folder or (there is not None and there.is_folder):
         target = address.child(path.name)
+        check_name(target)
         return Outbound(path, target, entries.find(ag, target) if there else None, path.name)
     return Outbound(path, address, there, path.name)
 
