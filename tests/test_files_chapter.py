@@ -38,7 +38,8 @@ def ag(tenant: Sandbox, tmp_path: Path) -> Iterator[Agave]:
     for name, size in {"bigfile": 1 << 20, "SP1.fq": 22471, "SP1-copy.fq": 22471, "somefile": 24}.items():
         client.files.importData(systemId=SYSTEM, filePath="", fileToUpload=b"x" * size, fileName=name)
     yield client
-    for name in next(client.files_walk(SYSTEM))[1]:
+    _, folders, files = next(client.files_walk(SYSTEM))
+    for name in (*folders, *files):
         client.files_delete(f"{SYSTEM}/{name}")
     client.close()
 
