@@ -174,6 +174,7 @@ class Operation:
     def _text(self, response: requests.Response) -> str | None:
         if response.content:
             kind = response.headers.get("Content-Type", "content of no type")
+            kind += " that does not parse" if "json" in kind.lower() else ""
             self._note("result", kind, "JSON")
             log.warning("%s answered %s with %s instead of JSON", self.spec.name, response.status_code, kind)
         return response.text or None

@@ -43,6 +43,21 @@ def query_string(pairs: Iterable[tuple[str, str]]) -> str:
     return f"?{encoded}" if encoded else ""
 
 
+def is_address(text: str) -> bool:
+    """Tell whether ``text`` is the address of a server: http or https, a host, a port that can be one."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return text == text.strip() and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        return False
+
+
+def without_login(text: str) -> str:
+    """Return what should be an address without the name and password that may stand in it."""
+    scheme, slashes, rest = text.rpartition("://")
+    return scheme + slashes + rest.rpartition("@")[2]
+
+
 def redact(url: str) -> str:
     """Return ``url`` without its secrets: user information, nonces and tokens in the query."""
     parts = urllib.parse.urlsplit(url)

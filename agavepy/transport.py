@@ -33,6 +33,7 @@ _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
 )
 
 Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
@@ -85,8 +86,8 @@ class Transport:
         """
         Return the answer, whatever its status, with its content read unless ``is_stream`` and a success.
 
-        Connection errors and the statuses 429, 502, 503 and 504 are tried again for safe and idempotent verbs,
-        after a jittered wait or as long as ``Retry-After`` says.
+        Connection errors, answers that break off and the statuses 429, 502, 503 and 504 are tried again for safe and
+        idempotent verbs, after a jittered wait or as long as ``Retry-After`` says.
 
         :raises requests.exceptions.RequestException: the network failed; the text says what was tried.
         """
@@ -265,7 +266,8 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 def _is_final(error: requests.exceptions.RequestException) -> bool:
     """Tell whether trying again is of no use: a certificate will not change its mind."""
-    return isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    hopeless = requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ContentDecodingError
+    return isinstance(error, hopeless)
 
 
 def _explained(error: Any, request: Request, attempts: int) -> Exception:
@@ -283,7 +285,7 @@ def _reason(error: BaseException) -> str:
     while True:
         inner = [item for item in (getattr(cause, "reason", None), *getattr(cause, "args", ())) if _is_error(item)]
         if not inner:
-            return str(cause).rpartition("): ")[2]
+            return " ".join(str(cause).rpartition("): ")[2].split())
         cause = inner[0]
 
 
@@ -299,7 +301,7 @@ def _hint(error: BaseException, request: Request) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
             return "The server does not speak TLS: should api_server begin with http:// ?"
-        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or verify=False for a test server."
+        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or set REQUESTS_CA_BUNDLE."
     if isinstance(error, requests.exceptions.Timeout):
         return "It did not answer in time: pass timeout=SECONDS to wait longer."
     if request.url.startswith("http://") and "closed connection" in str(error).lower():
@@ -307,11 +309,18 @@ def _hint(error: BaseException, request: Request) -> str:
     return "Is api_server right, and is the server up?"
 
 
-def _certificates(verify: bool | str | None) -> bool | str:
+def _certificates(verify: Any) -> bool | str:
     if verify is None or verify == "":
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
+        return _readable(os.environ[named], named_by=named) if named else True
     if isinstance(verify, (str, os.PathLike)):
-        verify = os.fspath(verify)
-        if not os.access(verify, os.R_OK):
-            raise AgaveError(f"verify={verify!r}: there is no certificate file or folder that can be read.")
-    return verify
+        return _readable(os.fspath(verify), named_by="verify")
+    if verify not in (True, False):
+        raise AgaveError(f"verify={verify!r}: True, False, or the path of a certificate file or folder.")
+    return bool(verify)
+
+
+def _readable(path: str, *, named_by: str) -> str:
+    if not os.access(path, os.R_OK):
+        raise AgaveError(f"{named_by}={path!r}: there is no certificate file or folder that can be read.")
+    return path

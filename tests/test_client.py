@@ -213,6 +213,14 @@ def test_a_success_that_is_not_json_is_returned_and_noted(
     assert ag.drift[0].seen == "text/html"
 
 
+def test_json_that_breaks_off_is_not_called_something_else(
+    ag: Agave, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.always = Answer(body=b'{"status": "success", "result": [')
+    assert ag.systems.list() == '{"status": "success", "result": ['
+    assert "answered 200 with application/json that does not parse instead of JSON" in caplog.text
+
+
 def test_a_download_is_a_response_still_to_be_read(ag: Agave, recorder: Recorder) -> None:
     recorder.always = Answer(body=b"x" * 100_000, content_type="application/octet-stream")
     response = ag.files.download(systemId="s", filePath="a")

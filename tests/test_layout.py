@@ -20,7 +20,7 @@ ALLOWED = {
     "signatures": {"specs"},
     "shapes": {"records", "specs"},
     "bodies": {"errors", "records", "specs", "multipart"},
-    "auth": {"errors"},
+    "auth": {"errors", "paths"},
     "transport": {"curl", "errors", "paths", "multipart"},
     "curl": {"multipart"},
     "client": {"errors", "records", "specs", "paths", "bodies", "shapes", "signatures", "transport"},
@@ -50,6 +50,7 @@ ALLOWED = {
         "client",
         "errors",
         "http_errors",
+        "paths",
         "records",
         "renewal",
         "sessions",
@@ -60,7 +61,7 @@ ALLOWED = {
     "cached": {"agave", "errors", "identity", "sessions"},  # agave: for type checkers only
     "prompts": {"agave", "errors"},
     "tenants": {"agave", "errors", "paths", "prompts", "records", "transport", "http_errors"},
-    "clients": {"agave", "errors", "http_errors", "identity", "prompts", "records"},
+    "clients": {"agave", "errors", "http_errors", "identity", "paths", "prompts", "records"},
     "browser": {"agave", "auth", "errors", "paths", "tokens"},  # agave: to ask whose a token is
     "revocation": {"auth", "errors", "renewal", "sessions"},
     "login": {"agave", "clients", "errors", "prompts", "sessions"},

@@ -261,6 +261,28 @@ def test_a_ca_that_cannot_be_read(recorder: Recorder, path: str) -> None:
         Agave(api_server=recorder.url, token="t", verify=path).systems.list()
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_ca_of_the_environment_that_cannot_be_read_names_its_variable(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, "/no/such/ca.pem")
+    with pytest.raises(AgaveError, match=f"^{variable}='/no/such/ca.pem': there is no certificate"):
+        Agave(api_server=recorder.url, token="t").systems.list()
+
+
+def test_a_ca_of_the_wrong_kind_says_what_it_may_be(recorder: Recorder) -> None:
+    with pytest.raises(AgaveError, match="verify=3: True, False, or the path"):
+        Agave(api_server=recorder.url, token="t", verify=3).systems.list()  # type: ignore[arg-type]
+
+
+def test_an_answer_that_cannot_be_decoded_names_the_operation(ag: Agave, recorder: Recorder) -> None:
+    recorder.always = Answer(body=b"no gzip", headers=(("Content-Encoding", "gzip"),))
+    with pytest.raises(requests.exceptions.ContentDecodingError, match=r"^systems\.list: no answer from .*decompress"):
+        ag.systems.list()
+    assert len(recorder.received) == 1
+
+
 def test_a_fault_of_the_gateway_is_both_kinds_of_error(ag: Agave, recorder: Recorder) -> None:
     fault = b'{"fault":{"code":900901,"message":"Invalid Credentials","description":"Access failure"}}'
     recorder.always = Answer(status=401, body=fault)
