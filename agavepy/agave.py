@@ -13,7 +13,7 @@ from .errors import AgaveError, AgaveException, AgavepyError, nearest
 from .identity import Identity, environment_session
 from .paths import redact
 from .records import AttrDict
-from .sessions import Cache, NoSession
+from .sessions import Cache
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -309,6 +309,6 @@ def _again(kind: type[Agave], public: dict[str, Any], folder: str | None) -> Aga
         try:
             named = {name: public[name] for name in ("tenant_id", "username", "client_name")}
             client._take_up(cache.find(**named), cache)
-        except NoSession as error:
+        except AgaveError as error:
             log.warning("The pickled client is not logged in here: %s", error)
     return client
