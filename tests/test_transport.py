@@ -375,6 +375,16 @@ def test_errors_hide_nonces_and_pickle_without_the_token(ag: Agave, recorder: Re
     assert (str(again), again.status_code, again.message) == (str(caught.value), 400, "No remaining uses")
 
 
+def test_a_pickled_error_keeps_its_advice_and_no_nonce(ag: Agave, recorder: Recorder) -> None:
+    recorder.always = Answer(status=401, body=b'{"fault": {"code": 900901, "message": "Invalid Credentials"}}')
+    with pytest.raises(AgaveHTTPError, match="Log in") as caught:
+        ag.actors.get(actorId="a")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    with pytest.raises(AgaveHTTPError) as caught:
+        ag.actors.get(actorId="a", nonce="secret-nonce")
+    assert b"secret-nonce" not in pickle.dumps(caught.value)
+
+
 def test_trouble_on_the_network_shows_no_secret() -> None:
     ag = Agave(api_server=f"http://127.0.0.1:{refused_port()}", token="the-token")
     with pytest.raises(requests.exceptions.ConnectionError) as caught:
