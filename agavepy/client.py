@@ -259,7 +259,7 @@ class Call:
     def _unknown(self, name: str, value: Any) -> str:
         known = sorted(parameter.name for parameter in self._spec.parameters)
         did_you_mean = nearest(name, [*known, *EXTRA_KEYWORDS])
-        shown = f"{name}={_brief(value)}"
+        shown = f"{name}={'…' if paths.is_secret(name) else _brief(value)}"
         return (
             f"{self._spec.name} has no parameter {name!r} (called with {shown}).{did_you_mean}"
             f" Parameters: {', '.join(known) or 'none'}. See help(ag.{self._spec.name})."

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 from .errors import UnsafePath
 
+NONCE_IN_PATH = re.compile(r"(/nonces/|/postits/v2/)([^/?]+)")
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)|secret|token|nonce|credential|jwt|assertion|cookie|authorization|keys?$|^pass$"
+)
 _TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -59,7 +63,18 @@ def without_login(text: str) -> str:
 
 
 def redact(url: str) -> str:
-    """Return ``url`` without its secrets: user information, nonces and tokens in the query."""
+    """Return ``url`` without its secrets: user information, nonces in the path, nonces and tokens in the query."""
     parts = urllib.parse.urlsplit(url)
-    query = re.sub(r"(?i)((?:x-nonce|nonce|[a-z_]*token|password|secret)=)[^&]*", r"\1…", parts.query)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+    path = NONCE_IN_PATH.sub(r"\1…", parts.path)
+    query = "&".join(map(_pair_without_secret, parts.query.split("&")))
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path, query=query))
+
+
+def _pair_without_secret(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}=…" if equals and is_secret(name) else pair
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether what goes by this name lets somebody in, or may."""
+    return _SECRET.search(re.sub(r"[-_.\s]", "", name).lower()) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import os
 import random
 import time
@@ -96,7 +97,7 @@ class Transport:
                 response = self._send_once(request)
             except _BROKEN as error:
                 if not _is_repeatable(request) or _is_final(error):
-                    raise _explained(error, request, attempt) from error
+                    raise _explained(error, request, attempt) from _told(error, request)
                 self._sleep(_backoff_s(attempt))
             else:
                 wait_s = self._wait_before_repeating(request, response, attempt)
@@ -108,7 +109,7 @@ class Transport:
         try:
             return self._send_once(request)
         except _BROKEN as error:
-            raise _explained(error, request, ATTEMPTS) from error
+            raise _explained(error, request, ATTEMPTS) from _told(error, request)
 
     def close(self) -> None:
         """Give the pooled connections back."""
@@ -277,6 +278,21 @@ def _explained(error: Any, request: Request, attempts: int) -> Exception:
         f"{request.operation}: no answer from {redact(request.url)} ({_reason(error)}{tried}). {_hint(error, request)}"
     )
     return type(error)(text.rstrip(), request=None, response=error.response)
+
+
+def _told(error: Exception, request: Request) -> Exception | None:
+    """Return the cause that a traceback shows, or None where its text holds a secret of the address."""
+    return error if redact(request.url) == request.url else None
+
+
+def _discreetly(record: logging.LogRecord) -> bool:
+    """Take the secrets out of the addresses that urllib3 logs at DEBUG."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(arg) if isinstance(arg, str) and arg[:1] == "/" else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_discreetly)
 
 
 def _reason(error: BaseException) -> str:

@@ -38,6 +38,11 @@ def test_a_misspelt_keyword_names_operation_value_and_the_right_one(ag: Agave, r
     assert not recorder.received
 
 
+def test_a_keyword_that_is_not_known_does_not_show_a_secret(ag: Agave) -> None:
+    with pytest.raises(TypeError, match="called with api_secret=…"):
+        ag.apps.list(api_secret="hidden")
+
+
 def test_calls_are_keyword_only(ag: Agave) -> None:
     with pytest.raises(TypeError, match=r"keywords only: jobs\.get\(\*, jobId\)"):
         ag.jobs.get("7")

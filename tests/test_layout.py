@@ -22,7 +22,7 @@ ALLOWED = {
     "bodies": {"errors", "records", "specs", "multipart"},
     "auth": {"errors", "paths"},
     "transport": {"curl", "errors", "paths", "multipart"},
-    "curl": {"multipart"},
+    "curl": {"multipart", "paths"},
     "client": {"errors", "records", "specs", "paths", "bodies", "shapes", "signatures", "transport"},
     "agave": {
         "auth",
