@@ -82,11 +82,12 @@ def choose(ag: Any, url: str | None = None, *, verify_ssl: bool | str | None = N
 
 
 def _nearest_list(ag: Any, url: str | None, *, verify: bool | str | None) -> list[AttrDict]:
-    """Return the list that was named, else that of the client's own tenant, else the public one."""
+    """Return the list that was named, else that of the client's own tenant, else, where it has none, the public one."""
     if ag.api_server and not url and not os.environ.get("TAPIS_TENANTS_URL"):
+        own = f"{ag._base_url('tenants.list')}/tenants"
         try:
-            return _fetch(f"{str(ag.api_server).rstrip('/')}/tenants", verify=verify, proxies=ag.proxies)
-        except (AgavepyError, OSError) as error:  # OSError: all that requests raises
+            return _fetch(own, verify=verify, proxies=ag.proxies)
+        except AgavepyError as error:  # it answered; a tenant that does not is no use, whatever its id
             log.info("%s has no list of tenants: %s", redact(str(ag.api_server)), error)
     return _fetch(url, verify=verify, proxies=ag.proxies)
 
