@@ -13,7 +13,7 @@ from .errors import AgaveError, AgaveException, AgavepyError, nearest
 from .identity import Identity, environment_session
 from .paths import redact
 from .records import AttrDict
-from .sessions import Cache
+from .sessions import Cache, NoSession
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -172,12 +172,21 @@ class Agave(CachedSessions, Identity):
         named = environment_session(token=token, api_server=api_server)
         if token and api_server:
             return cls(token=token, api_server=api_server, **wanted, **keywords)
-        if named and not any(wanted.values()):
+        if any(wanted.values()):
+            named = None
+        if named and ("token" in named or {"api_key", "api_secret"} <= named.keys()):
             return cls(**{**named, **keywords})
         if token:
             raise AgaveError("restore(token=…) needs the address too: pass api_server=…, or set TAPIS_BASE_URL.")
         cache = Cache()
-        session = cache.find(**wanted, api_server=api_server)
+        # A name and a password alone answer the questions of a login; they do not stand in the way of a filed one.
+        wanted |= {name: named[name] for name in ("api_server", "username")} if named else {"api_server": api_server}
+        try:
+            session = cache.find(**wanted)
+        except NoSession:
+            if named:
+                return cls(**{**named, **keywords})
+            raise
         restored = cls(**keywords)
         restored._take_up(session, cache if cache_client else None)
         return restored

@@ -425,6 +425,18 @@ def test_name_and_password_in_the_environment_serve_the_clients_service(
         restored.profiles.get()
 
 
+def test_name_and_password_in_the_environment_do_not_hide_a_filed_login(
+    ag: Agave, tenant: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ag.username, ag.tenant_id = NAME, "sandbox"
+    ag.save_configs()
+    environment(monkeypatch, BASE_URL=tenant.url, USERNAME=NAME, PASSWORD=PASSWORD)
+    assert Agave.restore().profiles.get().username == NAME
+    for elsewhere in ({"BASE_URL": "https://other"}, {"USERNAME": "somebody"}):
+        environment(monkeypatch, **{"BASE_URL": tenant.url, "USERNAME": NAME, **elsewhere})
+        assert Agave.restore()._token is None
+
+
 def test_name_password_key_and_secret_in_the_environment_buy_a_token(
     tenant: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
