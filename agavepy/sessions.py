@@ -91,7 +91,7 @@ class NoSession(AgaveError):
 def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Session:
     """Return the session of a file's entry, in either vocabulary: that of the command line or that of ``.agpy``."""
     found = {ours: raw.get(theirs) or raw.get(ours) or None for ours, theirs in FILE_KEYS.items()}
-    found["created_at"], found["expires_in"] = _number(found["created_at"]), _number(found["expires_in"])
+    found["created_at"], found["expires_in"] = number(found["created_at"]), number(found["expires_in"])
     return Session(client_name=client_name or raw.get("client_name") or None, **found)
 
 
@@ -132,11 +132,15 @@ def parse_time(text: str | None) -> float | None:
         return None
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return a number that may be written as text, whole ones as int, or None."""
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
         return None
+    if not math.isfinite(found):
+        return None
+    return int(found) if found.is_integer() else found
 
 
 # The folder

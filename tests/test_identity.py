@@ -294,6 +294,8 @@ def test_a_token_is_text_and_what_programs_ask_it_for(ag: Agave, tenant: Sandbox
         "expires_at": sessions.format_time(clock.now() + TTL_S),
     }
     assert ag.tokens() == token.token_info
+    whole = [token.token_info[name] for name in ("expires_in", "created_at", "expiration")]
+    assert {type(value) for value in [*whole, ag.expires_in]} == {int}  # as JSON has them: 14400, not 14400.0
 
 
 def test_a_token_renews_and_buys(ag: Agave) -> None:

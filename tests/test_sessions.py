@@ -143,10 +143,11 @@ def test_a_time_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None
     assert sessions.time.ctime(moment) == "Tue Nov 24 03:47:07 2026"
 
 
-@pytest.mark.parametrize("created_at", ["1539708516", 1539708516, "", None, "soon"])
+@pytest.mark.parametrize("created_at", ["1539708516", 1539708516, "", None, "soon", [1], float("nan"), "1e999"])
 def test_numbers_may_be_text_or_missing(cache: Cache, created_at: Any) -> None:
     put(cache.current_path, {**ENTRY, "created_at": created_at})
     assert cache.find().created_at in (1539708516.0, None)
+    cache.save(cache.find())
 
 
 # Writing what others read
