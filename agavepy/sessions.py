@@ -90,8 +90,9 @@ class NoSession(AgaveError):
 
 def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Session:
     """Return the session of a file's entry, in either vocabulary: that of the command line or that of ``.agpy``."""
-    found = {ours: raw.get(theirs) or raw.get(ours) or None for ours, theirs in FILE_KEYS.items()}
-    found["created_at"], found["expires_in"] = number(found["created_at"]), number(found["expires_in"])
+    values = {ours: raw.get(theirs) or raw.get(ours) for ours, theirs in FILE_KEYS.items()}
+    found: dict[str, Any] = {name: value for name, value in values.items() if value and isinstance(value, str)}
+    found["created_at"], found["expires_in"] = number(values["created_at"]), number(values["expires_in"])
     return Session(client_name=client_name or raw.get("client_name") or None, **found)
 
 

@@ -150,6 +150,14 @@ def test_numbers_may_be_text_or_missing(cache: Cache, created_at: Any) -> None:
     cache.save(cache.find())
 
 
+@pytest.mark.parametrize("field", ["tenantid", "baseurl", "apikey", "username", "access_token", "expires_at"])
+def test_a_value_that_is_no_text_is_not_known(cache: Cache, field: str) -> None:
+    put(cache.current_path, {**ENTRY, field: {"not": "text"}})
+    assert getattr(cache.find(), {theirs: ours for ours, theirs in sessions.FILE_KEYS.items()}[field]) is None
+    with pytest.raises(NoSession):
+        cache.find(api_server="https://elsewhere.example.org")
+
+
 # Writing what others read
 
 
