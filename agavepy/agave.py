@@ -173,12 +173,21 @@ class Agave(CachedSessions, FilesMethods, Identity):
         named = environment_session(token=token, api_server=api_server)
         if token and api_server:
             return cls(token=token, api_server=api_server, **wanted, **keywords)
-        if named and not any(wanted.values()):
+        if any(wanted.values()):
+            named = None
+        if named and ("token" in named or {"api_key", "api_secret"} <= named.keys()):
             return cls(**{**named, **keywords})
         if token:
             raise AgaveError("restore(token=…) needs the address too: pass api_server=…, or set TAPIS_BASE_URL.")
         cache = Cache()
-        session = cache.find(**wanted, api_server=api_server)
+        # A name and a password alone answer the questions of a login; they do not stand in the way of a filed one.
+        wanted |= {name: named[name] for name in ("api_server", "username")} if named else {"api_server": api_server}
+        try:
+            session = cache.find(**wanted)
+        except NoSession:
+            if named:
+                return cls(**{**named, **keywords})
+            raise
         restored = cls(**keywords)
         restored._take_up(session, cache if cache_client else None)
         return restored
@@ -310,6 +319,6 @@ def _again(kind: type[Agave], public: dict[str, Any], folder: str | None) -> Aga
         try:
             named = {name: public[name] for name in ("tenant_id", "username", "client_name")}
             client._take_up(cache.find(**named), cache)
-        except NoSession as error:
+        except AgaveError as error:
             log.warning("The pickled client is not logged in here: %s", error)
     return client

@@ -203,6 +203,7 @@ class Operation:
     def _text(self, response: requests.Response) -> str | None:
         if response.content:
             kind = response.headers.get("Content-Type", "content of no type")
+            kind += " that does not parse" if "json" in kind.lower() else ""
             self._note("result", kind, "JSON")
             log.warning("%s answered %s with %s instead of JSON", self.spec.name, response.status_code, kind)
         return response.text or None
@@ -287,7 +288,7 @@ class Call:
     def _unknown(self, name: str, value: Any) -> str:
         known = sorted(parameter.name for parameter in self._spec.parameters)
         did_you_mean = nearest(name, [*known, *EXTRA_KEYWORDS])
-        shown = f"{name}={_brief(value)}"
+        shown = f"{name}={'…' if paths.is_secret(name) else _brief(value)}"
         return (
             f"{self._spec.name} has no parameter {name!r} (called with {shown}).{did_you_mean}"
             f" Parameters: {', '.join(known) or 'none'}. See help(ag.{self._spec.name})."

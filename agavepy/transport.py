@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import os
 import random
 import time
@@ -34,6 +35,7 @@ _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
 )
 
 Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
@@ -86,8 +88,8 @@ class Transport:
         """
         Return the answer, whatever its status, with its content read unless ``is_stream`` and a success.
 
-        Connection errors and the statuses 429, 502, 503 and 504 are tried again for safe and idempotent verbs,
-        after a jittered wait or as long as ``Retry-After`` says.
+        Connection errors, answers that break off and the statuses 429, 502, 503 and 504 are tried again for safe and
+        idempotent verbs, after a jittered wait or as long as ``Retry-After`` says.
 
         :raises requests.exceptions.RequestException: the network failed; the text says what was tried.
         """
@@ -96,7 +98,7 @@ class Transport:
                 response = self._send_once(request)
             except _BROKEN as error:
                 if not _is_repeatable(request) or _is_final(error):
-                    raise _explained(error, request, attempt) from error
+                    raise _explained(error, request, attempt) from _told(error, request)
                 self._sleep(_backoff_s(attempt))
             else:
                 wait_s = self._wait_before_repeating(request, response, attempt)
@@ -108,7 +110,7 @@ class Transport:
         try:
             return self._send_once(request)
         except _BROKEN as error:
-            raise _explained(error, request, ATTEMPTS) from error
+            raise _explained(error, request, ATTEMPTS) from _told(error, request)
 
     def is_home(self, url: str) -> bool:
         """Tell whether a URL is of our own server, to which credentials may go."""
@@ -292,7 +294,8 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 def _is_final(error: requests.exceptions.RequestException) -> bool:
     """Tell whether trying again is of no use: a certificate will not change its mind."""
-    return isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    hopeless = requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ContentDecodingError
+    return isinstance(error, hopeless)
 
 
 def _explained(error: Any, request: Request, attempts: int) -> Exception:
@@ -304,13 +307,28 @@ def _explained(error: Any, request: Request, attempts: int) -> Exception:
     return type(error)(text.rstrip(), request=None, response=error.response)
 
 
+def _told(error: Exception, request: Request) -> Exception | None:
+    """Return the cause that a traceback shows, or None where its text holds a secret of the address."""
+    return error if redact(request.url) == request.url else None
+
+
+def _discreetly(record: logging.LogRecord) -> bool:
+    """Take the secrets out of the addresses that urllib3 logs at DEBUG."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(arg) if isinstance(arg, str) and arg[:1] == "/" else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_discreetly)
+
+
 def _reason(error: BaseException) -> str:
     """Return the innermost reason a library gives, without the object that gives it."""
     cause: Any = error
     while True:
         inner = [item for item in (getattr(cause, "reason", None), *getattr(cause, "args", ())) if _is_error(item)]
         if not inner:
-            return str(cause).rpartition("): ")[2]
+            return " ".join(str(cause).rpartition("): ")[2].split())
         cause = inner[0]
 
 
@@ -326,7 +344,7 @@ def _hint(error: BaseException, request: Request) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
             return "The server does not speak TLS: should api_server begin with http:// ?"
-        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or verify=False for a test server."
+        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or set REQUESTS_CA_BUNDLE."
     if isinstance(error, requests.exceptions.Timeout):
         return "It did not answer in time: pass timeout=SECONDS to wait longer."
     if request.url.startswith("http://") and "closed connection" in str(error).lower():
@@ -334,11 +352,18 @@ def _hint(error: BaseException, request: Request) -> str:
     return "Is api_server right, and is the server up?"
 
 
-def _certificates(verify: bool | str | None) -> bool | str:
+def _certificates(verify: Any) -> bool | str:
     if verify is None or verify == "":
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
+        return _readable(os.environ[named], named_by=named) if named else True
     if isinstance(verify, (str, os.PathLike)):
-        verify = os.fspath(verify)
-        if not os.access(verify, os.R_OK):
-            raise AgaveError(f"verify={verify!r}: there is no certificate file or folder that can be read.")
-    return verify
+        return _readable(os.fspath(verify), named_by="verify")
+    if verify not in (True, False):
+        raise AgaveError(f"verify={verify!r}: True, False, or the path of a certificate file or folder.")
+    return bool(verify)
+
+
+def _readable(path: str, *, named_by: str) -> str:
+    if not os.access(path, os.R_OK):
+        raise AgaveError(f"{named_by}={path!r}: there is no certificate file or folder that can be read.")
+    return path

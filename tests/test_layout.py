@@ -20,9 +20,9 @@ ALLOWED = {
     "signatures": {"specs"},
     "shapes": {"records", "specs"},
     "bodies": {"errors", "records", "specs", "multipart"},
-    "auth": {"errors"},
+    "auth": {"errors", "paths"},
     "transport": {"curl", "errors", "paths", "multipart"},
-    "curl": {"multipart"},
+    "curl": {"multipart", "paths"},
     "client": {"errors", "records", "specs", "pages", "paths", "bodies", "shapes", "signatures", "transport"},
     "pages": {"errors"},
     "agave": {
@@ -52,6 +52,7 @@ ALLOWED = {
         "client",
         "errors",
         "http_errors",
+        "paths",
         "records",
         "renewal",
         "sessions",
@@ -62,7 +63,7 @@ ALLOWED = {
     "cached": {"agave", "errors", "identity", "sessions"},  # agave: for type checkers only
     "prompts": {"agave", "errors"},
     "tenants": {"agave", "errors", "paths", "prompts", "records", "transport", "http_errors"},
-    "clients": {"agave", "errors", "http_errors", "identity", "prompts", "records"},
+    "clients": {"agave", "errors", "http_errors", "identity", "paths", "prompts", "records"},
     "browser": {"agave", "auth", "errors", "paths", "tokens"},  # agave: to ask whose a token is
     "revocation": {"auth", "errors", "renewal", "sessions"},
     "login": {"agave", "clients", "errors", "prompts", "sessions"},
