@@ -188,6 +188,12 @@ def _span(wanted: Range, size: int) -> tuple[int, int]:
     return min(first, size), size if last is None else min(last + 1, size)
 
 
+async def cut(send: Send, receive: Receive) -> None:
+    """Break the connection off: the only way to say that an answer that has begun will not be whole."""
+    send.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's cycle of this request
+    await _disconnected(receive)
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

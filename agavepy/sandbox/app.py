@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import arguments, bodies, checksums, envelope, gateway, oauth, search
-from .answers import Answer, FileAnswer, Receive, Send, file_answer
+from .answers import Answer, ChangedMeanwhile, FileAnswer, Receive, Send, cut, file_answer
 from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
@@ -68,7 +68,11 @@ class App:
         except Disconnected:
             return
         request.noted["status"] = answer.status
-        await answer.send(send, receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        try:
+            await answer.send(send, receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        except ChangedMeanwhile as problem:
+            logger.warning("%s %s was broken off: %s", request.method, request.raw_path, problem)
+            await cut(send, receive)
 
     async def _in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, functools.partial(function, *args))
