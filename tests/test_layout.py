@@ -68,6 +68,7 @@ ALLOWED = {
     "revocation": {"auth", "errors", "renewal", "sessions"},
     "login": {"agave", "clients", "errors", "prompts", "sessions"},
     "demo": {"agave", "errors", "sandbox"},
+    "testing": {"agave", "sandbox"},
     "cli": {"demo", "errors", "login", "sandbox", ""},
     "__main__": {"cli"},
     "__init__": {"agave", "errors", "records"},

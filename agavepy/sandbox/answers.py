@@ -15,9 +15,8 @@ from typing import Any, BinaryIO
 from . import checksums
 from .api import Download, NotFound
 from .checksums import Checksums
+from .connection import Receive, Send, disconnected
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
 CHUNK_BYTES = 1 << 20
@@ -57,7 +56,7 @@ class FileAnswer:
 
     async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
-        gone = asyncio.ensure_future(_disconnected(receive))  # nothing else tells that nobody listens any more
+        gone = asyncio.ensure_future(disconnected(receive))  # nothing else tells that nobody listens any more
         try:
             await send(_start(self.status, self.headers))
             left = 0 if head else self.length
@@ -186,11 +185,6 @@ def _span(wanted: Range, size: int) -> tuple[int, int]:
     if first is None:
         return max(0, size - (last or 0)), size
     return min(first, size), size if last is None else min(last + 1, size)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:

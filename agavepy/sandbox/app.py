@@ -13,11 +13,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import arguments, bodies, checksums, envelope, gateway, oauth, search
-from .answers import Answer, FileAnswer, Receive, Send, file_answer
+from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, gateway, oauth, search
+from .answers import Answer, ChangedMeanwhile, FileAnswer, file_answer
 from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
+from .connection import Receive, Send
+from .faults import Faults
+from .faults_endpoint import FaultsEndpoint
 from .forms import Body
 from .request import Admitted, Request
 from .routing import Match, Routes, WrongVerb
@@ -27,6 +30,7 @@ from .token_endpoint import TokenEndpoint
 
 WORKERS = 40  # threads that run handlers and touch the disk
 REQUESTS_KEPT = 10_000
+_OAUTH = ("token", "revoke", "authorize")
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 logger = logging.getLogger("agavepy.sandbox")
@@ -36,13 +40,15 @@ _T = TypeVar("_T")
 class App:
     """Serves a :class:`~agavepy.sandbox.state.State`; ``requests`` notes what came in, oldest first."""
 
-    def __init__(self, state: State, routes: Routes, *, url: str) -> None:
+    def __init__(self, state: State, routes: Routes, faults: Faults, *, url: str) -> None:
         self._state = state
         self._routes = routes
         self._url = url
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
+        self._faults = faults
+        self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
         self._noting = threading.Lock()
@@ -63,12 +69,37 @@ class App:
         request = Request(scope, receive, time=self._state.clock.now())
         with self._noting:
             self._requests.append(request.noted)
+        operation = self._operation_of(request)
+        fault = self._faults.take(operation) if operation is not None else None
+        if fault is None:
+            await self._serve(request, send)
+        else:
+            request.noted["operation"] = operation
+            await self._faults.happen(fault, request, send, self._serve, in_thread=self._in_thread)
+
+    def _operation_of(self, request: Request) -> str | None:
+        """Return the operation a fault may happen to, empty for an address of none; None when no fault is to come."""
+        path: str = request.path.rstrip("/")
+        if not self._faults or path == faults_endpoint.PATH:
+            return None
+        if path in _OAUTH:
+            return path
+        with contextlib.suppress(BadRequest):
+            found = self._found(request)
+            return found.operation.name if isinstance(found, Match) else ""
+        return ""
+
+    async def _serve(self, request: Request, send: Send) -> None:
         try:
             answer = await self._answer(request)
         except Disconnected:
             return
         request.noted["status"] = answer.status
-        await answer.send(send, receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        try:
+            await answer.send(send, request.receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        except ChangedMeanwhile as problem:
+            logger.warning("%s %s was broken off: %s", request.method, request.raw_path, problem)
+            await connection.cut(send, request.receive)
 
     async def _in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, functools.partial(function, *args))
@@ -94,8 +125,10 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
-        if request.path.rstrip("/") in ("token", "revoke", "authorize"):
+        if request.path.rstrip("/") in _OAUTH:
             return await self._in_oauth(request)
+        if request.path.rstrip("/") == faults_endpoint.PATH:
+            return await self._in_faults(request)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
         admitted = await self._in_thread(self._admit, request)
@@ -115,6 +148,12 @@ class App:
             request.noted["grant_type"] = None
         form = await bodies.small_form(request.receive, request.headers)
         return await self._in_thread(self._oauth, operation, request, form)
+
+    async def _in_faults(self, request: Request) -> Answer:
+        request.noted["operation"] = "sandbox.faults"
+        document = await bodies.small_json(request.receive, request.headers)
+        answer: Answer = await self._in_thread(self._faults_endpoint.answer, request, document)
+        return answer
 
     # In worker threads
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from python_multipart.multipart import parse_options_header
 
-from .answers import CHUNK_BYTES, InThread, Receive
+from .answers import CHUNK_BYTES, InThread
 from .api import BadRequest, TooLarge
+from .connection import Receive
 from .forms import LARGEST_BYTES, Body, Form
 
 LARGEST_SMALL_FORM_BYTES = 64 << 10
@@ -60,6 +61,17 @@ async def small_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, 
     media_type, _ = parse_options_header(headers.get("content-type"))
     data = await _whole(receive, headers, most=LARGEST_SMALL_FORM_BYTES)
     return _form_fields(data) if media_type == b"application/x-www-form-urlencoded" else {}
+
+
+async def small_json(receive: Receive, headers: Mapping[str, str]) -> Any:
+    """
+    Return the value of a short JSON text, None without one; for who may send before it is known who they are.
+
+    :raises BadRequest: it is none.
+    :raises TooLarge: more than LARGEST_SMALL_FORM_BYTES.
+    """
+    data = await _whole(receive, headers, most=LARGEST_SMALL_FORM_BYTES)
+    return parse_json(data) if data else None
 
 
 async def drain(receive: Receive) -> None:

@@ -27,6 +27,7 @@ _REFUSALS = (
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
 )
 _TICK_NS = 1_000_000_000  # two changes that are nearer to each other may leave the same date
+_CHUNK_BYTES = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -131,7 +132,7 @@ class Disk:
         """Copy one file's bytes and its owner's execute bit; the destination changes at once."""
         arriving = self.new_incoming()
         try:
-            shutil.copyfile(source, arriving)
+            _copy_data(source, arriving)
             os.chmod(arriving, _FILE_MODE | (source.stat().st_mode & stat.S_IXUSR))
             os.replace(arriving, destination)
         finally:
@@ -239,6 +240,29 @@ def _refuse_impossible(place: Path) -> None:
         raise BadRequest(f"A name in the path has {max(sizes)} bytes; at most {_LONGEST_NAME} are possible.")
     if sum(sizes) + len(sizes) > _LONGEST_PATH:
         raise BadRequest(f"The path '{place.name[:40]}…' is too long for the file system.")
+
+
+def _copy_data(source: Path, destination: Path) -> None:
+    """Copy a file's bytes; its holes stay holes."""
+    with source.open("rb") as read, destination.open("wb") as written:
+        os.truncate(written.fileno(), os.fstat(read.fileno()).st_size)
+        for start, end in _filled(read.fileno()):
+            while start < end and (chunk := os.pread(read.fileno(), min(end - start, _CHUNK_BYTES), start)):
+                start += os.pwrite(written.fileno(), chunk, start)
+
+
+def _filled(handle: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each part of an open file that is no hole."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(handle, end, os.SEEK_DATA)
+        except OSError as problem:
+            if problem.errno == errno.ENXIO:
+                return  # nothing but a hole, or nothing at all
+            raise
+        end = os.lseek(handle, start, os.SEEK_HOLE)
+        yield start, end
 
 
 def _make_folder(place: Path) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import bodies
-from .answers import Receive
+from .connection import Receive
 from .routing import Match
 from .services import Service
 
