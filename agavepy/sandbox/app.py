@@ -10,17 +10,17 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from . import arguments, bodies, envelope, gateway, oauth, search
 from .answers import Answer, FileAnswer, Receive, Send, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Page, Reply, Unsupported
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
 from .forms import Body
 from .request import Admitted, Request
 from .routing import Match, Routes, WrongVerb
-from .services import Service
+from .services import Service, postits
 from .state import State
 from .token_endpoint import TokenEndpoint
 
@@ -139,11 +139,22 @@ class App:
             raise
         if isinstance(found, Match):
             request.noted["operation"] = found.operation.name
+            if found.operation.name == postits.REDEEM:
+                return self._admit(self._redeemed(request, found.path["key"]))
         user = self._identified(request, found)
         request.noted["user"] = user or None
         if not isinstance(found, Match):
             raise gateway.Refused(gateway.no_resource(found, request.method, request.path))
         return Admitted(request, found, *self._handler(found.operation.name), user, {**found.terms, **request.query})
+
+    def _redeemed(self, request: Request, key: str) -> Request:
+        """Return the request that a postit stands for, in place of the one that shows its key."""
+        if request.errand_of is not None:
+            raise Forbidden("A postit cannot stand for another postit.")  # which could stand for this one
+        service = cast("postits.Postits", self._state.services["postits"])
+        errand = service.redeem(key)
+        query = f"{errand.query}&force=true" if envelope.is_true(request.query.get("force")) else errand.query
+        return request.errand(errand.user, method=errand.method, path=errand.path, query=query)
 
     def _handler(self, operation: str) -> tuple[Service, Callable[..., Any]]:
         """Return the service and its method for an operation.
@@ -157,13 +168,20 @@ class App:
         return service, getattr(service, name)
 
     def _found(self, request: Request) -> Match | WrongVerb | None:
-        return self._routes.find(request.method, request.raw_path, content_type=request.headers.get("content-type", ""))
+        return self._routes.find(
+            request.method,
+            request.raw_path,
+            content_type=request.headers.get("content-type", ""),
+            anonymous=not request.authorization and not request.errand_of,
+        )
 
     def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
         """Return the user; empty for an open operation."""
         security = found.operation.security if isinstance(found, Match) else "bearer"
         if security == "open":
             return ""
+        if security == "bearer" and request.errand_of:
+            return request.errand_of
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:

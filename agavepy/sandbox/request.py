@@ -33,6 +33,7 @@ class Request:
             "user": None,
             "time": time,
         }
+        self.errand_of: str | None = None  # whose request this is without a token; empty: nobody's
         self.body_begun = False
         self.body_read = not bodies.has_body(self.headers)
 
@@ -42,6 +43,22 @@ class Request:
         message = await self._receive()
         self.body_read = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message
+
+    def errand(self, user: str, *, method: str, path: str, query: str) -> Request:
+        """Return another request, of a user who shows no token, that goes on with this one's body and headers."""
+        scope = {
+            "method": method,
+            "raw_path": path.encode("latin-1"),
+            "query_string": query.encode("latin-1"),
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in self.headers.items()
+                if name != "authorization"
+            ],
+        }
+        other = Request(scope, self.receive, time=self.noted["time"])
+        other.errand_of = user
+        return other
 
     @property
     def is_body_on_its_way(self) -> bool:

@@ -15,6 +15,7 @@ from .clock import Clock
 from .credentials import CredentialsFile
 from .http_server import HttpServer
 from .routing import Routes
+from .services.postits import DOCUMENT as POSTITS
 from .services.tenants import DOCUMENT as TENANTS
 from .services.tenants import Announced, announced
 from .state import DEFAULT_USER, State
@@ -228,7 +229,9 @@ class _Running:
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
-            self.app = App(self.state, Routes({**specs.load(), "tenants": TENANTS}), url=self.url)
+            self.app = App(
+                self.state, Routes(specs.load(), further={"postits": POSTITS, "tenants": TENANTS}), url=self.url
+            )
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)
