@@ -22,6 +22,7 @@ from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
 from .services.tenants import Announced, Tenants
+from .services.transforms import Transforms
 from .store import Store
 
 DEFAULT_USER = "sandbox"
@@ -92,7 +93,7 @@ class State:
         self.runner.run_until_idle(timeout_s=timeout_s)
 
     def _services(self) -> dict[str, Service]:
-        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Postits)
+        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Postits, Transforms)
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:
