@@ -95,9 +95,9 @@ def test_both_sides_agree_on_all_that_a_first_hour_touches(ag: Agave, tenant: Sa
     assert ag.drift == []
 
 
-def test_what_is_not_served_says_so(ag: Agave) -> None:
-    with pytest.raises(AgaveHTTPError, match=r"^501 Server Error: .* - transforms\.list is not served by this sandbox"):
-        ag.transforms.list()
+def test_what_a_service_does_not_do_it_says(ag: Agave, tenant: Sandbox) -> None:
+    with pytest.raises(AgaveHTTPError, match=r"^501 Server Error: .* - Action index not supported"):
+        ag.files.manage(systemId="sandbox-storage", filePath=tenant.username, body={"action": "index", "path": "x"})
 
 
 def test_an_expired_token_is_a_clear_error(tenant: Sandbox, clock: ManualClock) -> None:

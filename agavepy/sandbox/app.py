@@ -12,14 +12,15 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from . import arguments, bodies, envelope, gateway, oauth, search
+from . import arguments, bodies, envelope, forwarding, gateway, oauth, search
 from .answers import Answer, FileAnswer, Receive, Send, file_answer
 from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Page, Reply, Unsupported
+from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
 from .forms import Body
 from .request import Admitted, Request
-from .routing import Match, Routes, WrongVerb
+from .routing import Match, Routes, WrongVerb, decoded
 from .services import Service, postits
 from .state import State
 from .token_endpoint import TokenEndpoint
@@ -95,6 +96,10 @@ class App:
     async def _served(self, request: Request) -> Answer | FileAnswer:
         if request.path.rstrip("/") in ("token", "revoke", "authorize"):
             return await self._in_oauth(request)
+        if not self._routes.serves(request.raw_path):
+            api = await self._in_thread(self._published, request)
+            if api is not None:
+                return await self._forwarded(request, api)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
         admitted = await self._in_thread(self._admit, request)
@@ -115,7 +120,38 @@ class App:
         form = await bodies.small_form(request.receive, request.headers)
         return await self._in_thread(self._oauth, operation, request, form)
 
+    async def _forwarded(self, request: Request, api: Api) -> Answer:
+        """Return the answer of the service behind an API that is none of the tenant's own."""
+        user = await self._in_thread(self._admit_to, api, request)
+        body = await bodies.whole(request.receive, request.headers)
+        rest = request.raw_path.removeprefix(f"/{api['segment']}")
+        if {".", ".."} & set(decoded(rest).split("/")):
+            raise BadRequest(f"The path {rest} has dots for a segment, which could lead out of the API.")
+        url = f"{api['url']}{rest}{'?' if request.raw_query else ''}{request.raw_query}"
+        answer: Answer = await self._in_thread(
+            functools.partial(forwarding.forward, url, request.method, request.headers, body, user=user)
+        )
+        return answer
+
     # In worker threads
+
+    def _published(self, request: Request) -> Api | None:
+        api = self._state.accounts.apis.of_segment(request.raw_path.removeprefix("/").partition("/")[0])
+        return api if api and api["url"] else None
+
+    def _admit_to(self, api: Api, request: Request) -> str:
+        """Return who calls an API, empty when it is open; whoever may not gets the gateway's fault."""
+        accounts = self._state.accounts
+        request.noted["operation"] = f"apis.{api['name']}"
+        if "none" in api["auth"]:
+            gateway.check_api(accounts, request.path, user="")
+            user = ""
+        else:
+            user = gateway.bearer_user(accounts, request.authorization, request.path)
+        request.noted["user"] = user or None
+        if request.method not in api["methods"]:
+            raise gateway.Refused(gateway.no_resource(WrongVerb(tuple(api["methods"])), request.method, request.path))
+        return user
 
     def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
         if operation == "revoke":
@@ -181,6 +217,7 @@ class App:
         if security == "open":
             return ""
         if security == "bearer" and request.errand_of:
+            gateway.check_api(self._state.accounts, request.path, user=request.errand_of)
             return request.errand_of
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
@@ -191,8 +228,10 @@ class App:
 
     def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
         try:
+            call = self._call_of(admitted)
+            admitted.service.check_caller(call)
             values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
-            return self._outcome(admitted, admitted.method(self._call_of(admitted), **values))
+            return self._outcome(admitted, admitted.method(call, **values))
         except ApiError as error:
             refusal = envelope.refusal(error, result=admitted.service.error_result, query=admitted.query)
             raise gateway.Refused(refusal) from error

@@ -22,7 +22,8 @@ class Request:
         self.raw_path: str = scope["raw_path"].decode("latin-1")
         self.path = self.raw_path.lstrip("/")
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        pairs = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.raw_query: str = scope["query_string"].decode("latin-1")
+        pairs = urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True)
         self.query_pairs = pairs
         self.query: dict[str, str] = dict(pairs)
         self.noted: dict[str, Any] = {

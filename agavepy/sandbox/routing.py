@@ -104,6 +104,10 @@ class Routes:
             return matches[0]
         return WrongVerb(tuple(sorted({each.upper() for each in allowed}))) if allowed else None
 
+    def serves(self, raw_path: str) -> bool:
+        """Return whether any operation's address begins as a path does."""
+        return raw_path.removeprefix("/").partition("/")[0] in self._by_service
+
     def operations(self) -> Iterator[Operation]:
         """Yield every operation."""
         for routes in self._by_service.values():
