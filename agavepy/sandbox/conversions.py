@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from .api import BadRequest
 
-MOST_BYTES = 1 << 30  # of an output: a few bytes of gzip can stand for any number of them
+MOST_BYTES = 1 << 30  # of a file and of its output: a few bytes of gzip can stand for any number of them
+_MOST_ROW = 1 << 20  # characters of one row of a table, which is held in memory
 _CHUNK_BYTES = 1 << 16
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _RAW = "raw"  # what files are, as far as the tenant says
@@ -51,8 +52,10 @@ class Conversion:
         Write the converted file.
 
         :param native_format: one of ``formats``, or ``raw``: the conversion finds out.
-        :raises BadRequest: the file is not what the conversion reads, or its output would have too many bytes.
+        :raises BadRequest: the file is not what the conversion reads, or it or its output has too many bytes.
         """
+        if source.stat().st_size > MOST_BYTES:
+            raise BadRequest(f"The file has more than {MOST_BYTES} bytes.")
         with source.open("rb") as file, destination.open("xb") as output:
             self.convert(file, _Bounded(output), native_format)
 
@@ -103,17 +106,43 @@ def _records(source: BinaryIO, delimiter: str) -> Iterator[dict[str, str | None]
     """Yield the rows of a table under the names of its first row; a row with more fields than names is refused."""
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
     try:
-        rows = csv.reader(text, delimiter=delimiter, strict=True)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         names = next(rows, [])
         if len(set(names)) < len(names):
             raise csv.Error("two columns have the same name")
         for row in rows:
+            lines.begin_row()
             if len(row) > len(names):
                 raise csv.Error(f"line {rows.line_num} has {len(row)} fields; the first has {len(names)}")
             if row:
                 yield dict(zip(names, row + [None] * (len(names) - len(row)), strict=True))
     finally:
         text.detach()  # whoever opened the file closes it
+
+
+class _Lines:
+    """The lines of a text, of which those of one row may have so many characters together."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = _MOST_ROW
+
+    def begin_row(self) -> None:
+        """Count from here on again."""
+        self._left = _MOST_ROW
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
+            raise csv.Error(f"a row has more than {_MOST_ROW} characters")
+        if not line:
+            raise StopIteration
+        return line
 
 
 def _to_utf8(source: BinaryIO, output: io.RawIOBase, word: str) -> None:

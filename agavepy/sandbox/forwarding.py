@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from .answers import Answer
 from .envelope import VERSION
 
 _TIMEOUT_S = (5, 60)  # to connect; between two pieces
+_LIMIT_S = 300.0  # of a whole answer: a service that drips would never be late between two pieces
 _MOST_BYTES = 16 << 20  # of an answer
 _SENT_ON = ("accept", "accept-language", "content-type", "if-match", "if-none-match", "range", "user-agent")
 _SENT_BACK = ("cache-control", "content-disposition", "content-range", "etag", "last-modified", "location")
@@ -38,11 +40,13 @@ def forward(url: str, method: str, headers: Mapping[str, str], body: bytes, *, u
 
 
 def _relayed(answer: requests.Response) -> Answer:
-    data = bytearray()
+    data, end = bytearray(), time.monotonic() + _LIMIT_S
     for piece in answer.iter_content(_CHUNK_BYTES):
         data += piece
         if len(data) > _MOST_BYTES:
             return _failure(f"The service behind this API answered more than {_MOST_BYTES} bytes.")
+        if time.monotonic() > end:
+            return _failure(f"The service behind this API took longer than {_LIMIT_S:g} s.")
     kept = {name: answer.headers[name] for name in _SENT_BACK if name in answer.headers}
     media_type = answer.headers.get("content-type", "application/octet-stream")
     return Answer(answer.status_code, bytes(data), media_type=media_type, headers=kept)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from agavepy import specs
-from agavepy.sandbox import Sandbox
+from agavepy.sandbox import Sandbox, forwarding
 
 from .conftest import TIMEOUT_S, Http
 from .schema import checked, refusal
@@ -261,6 +261,14 @@ def test_an_api_that_is_added_answers_to_subscribers(http: Http, admin: Http, ec
     assert (answer.status_code, answer.headers["content-type"]) == (418, "text/plain")
     assert answer.content == f"POST\n/base/a%2Fb?x=%20y\n{http.user}\nNone\n".encode() + b"\x00body"
     assert requests.get(f"{http.base_url}{address}", timeout=TIMEOUT_S).status_code == 401
+
+
+def test_an_answer_that_is_too_large_is_a_bad_gateway(
+    http: Http, admin: Http, echo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "_MOST_BYTES", 10)
+    made = api(admin, echo, auth=["none"])
+    assert "more than 10 bytes" in refusal(http.get(made["context"]), status=502)
 
 
 @pytest.mark.parametrize("path", ["/%2e%2e/x", "/a/%2E%2E", "/%2e", "/a%2f..%2f..%2fx"])

@@ -109,7 +109,8 @@ def test_a_text_is_written_in_utf_8(files: Converter, encoding: str, told: str |
     [
         *(("gunzip", b"no gzip"), ("gunzip", gzip.compress(b"x" * 1000)[:-9]), ("gunzip", b"")),
         *(("csv-json", b"a,a\n1,2\n"), ("csv-json", b"a\n1,2\n"), ("csv-json", b'a\n"open'), ("csv-json", b"\xff\n")),
-        *(("csv-json", b"a\n" + b"x" * 200_000), ("utf8", b"\xff\xfex")),
+        *(("csv-json", b"a\n" + b"x" * 200_000), ("csv-json", b"a," * 600_000), ("csv-json", b'"a\n",' * 300_000)),
+        ("utf8", b"\xff\xfex"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused(files: Converter, transform: str, data: bytes) -> None:
@@ -124,8 +125,18 @@ def test_a_file_that_is_something_else_is_refused(files: Converter, transform: s
 def test_a_few_bytes_cannot_fill_the_disk(files: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversions, "MOST_BYTES", 1 << 20)
     bomb = files.put(gzip.compress(bytes(2 << 20)))
-    assert "more than 1048576 bytes" in refusal(files.sync("gunzip", bomb), status=400)
+    assert "The output would have more than 1048576 bytes" in refusal(files.sync("gunzip", bomb), status=400)
     assert list(files.tenant.state.disk.incoming.iterdir()) == []
+
+
+def test_a_file_that_is_too_large_is_refused(files: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "MOST_BYTES", 1000)
+    assert "more than 1000 bytes" in refusal(files.sync("gzip", files.put(bytes(1001))), status=400)
+
+
+def test_a_long_table_is_read_row_by_row(files: Converter) -> None:
+    answer = files.sync("csv-json", files.put(b"a,b\n" + b"1234567,7654321\n" * 200_000))
+    assert len(answer.json()) == 200_000
 
 
 def test_the_output_of_a_download_is_kept_nowhere(files: Converter) -> None:
