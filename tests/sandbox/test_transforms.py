@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -223,3 +224,25 @@ def test_on_a_private_default_system_the_owner_is_the_systems(files: Converter, 
     assert gzip.decompress(packed.content) == b"mine"
     refusal(admin.post(f"/transforms/v2/gzip/sync/{files.http.user}/own", json=ANYWHERE), status=404)
     admin.put("/systems/v2/private.example.org", json={"action": "unsetDefault"})
+
+
+def test_a_right_that_ends_while_a_conversion_waits_ends_it(files: Converter, other: Http) -> None:
+    secret = files.put(b"secret")
+    pems = f"/files/v2/pems/system/sandbox-storage/{files.http.user}/{secret}"
+    other.get(f"/files/v2/listings/system/sandbox-storage/{other.user}")
+    files.http.post(pems, json={"username": other.user, "permission": "READ"})
+    service = files.tenant.state.services["files"]
+    held = threading.Event()
+    for _ in range(2):  # as many as work at a time
+        service._transfers._submit(lambda: held.wait(30))  # type: ignore[attr-defined]
+    address = f"/transforms/v2/gzip/async/{files.http.user}/{secret}"
+    answer = other.post(address, json={"url": f"agave://sandbox-storage/{other.user}"})
+    checked(answer, "transforms.transformAndStage", status=202)
+    files.http.post(pems, json={"username": other.user, "permission": "NONE"})
+    held.set()
+    files.tenant.run_until_idle()
+    history = other.get(f"/files/v2/history/system/sandbox-storage/{other.user}/{secret}.gz")
+    assert [each["status"] for each in checked(history, "files.getHistory")] == [
+        *("TRANSFORMING_QUEUED", "TRANSFORMING", "TRANSFORMING_FAILED"),
+    ]
+    assert other.get(f"/files/v2/media/system/sandbox-storage/{other.user}/{secret}.gz").status_code == 404

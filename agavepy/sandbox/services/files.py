@@ -99,7 +99,7 @@ class Files(Service):
         except NotFound:
             return source.name
 
-    def converted(self, user: str, owner: str, path: str, conversion: Conversion, native_format: str) -> Download:
+    def converted(self, user: str, *, owner: str, path: str, conversion: Conversion, native_format: str) -> Download:
         """
         Return the converted file of an owner, as a download that leaves nothing behind.
 
@@ -116,7 +116,7 @@ class Files(Service):
         return Download(output, name, media.type_of(name), is_temporary=True)
 
     def begin_conversion(
-        self, call: Call, owner: str, path: str, url: str, conversion: Conversion, native_format: str
+        self, call: Call, *, owner: str, path: str, url: str, conversion: Conversion, native_format: str
     ) -> None:
         """
         Convert a file of an owner in the background.
@@ -134,7 +134,9 @@ class Files(Service):
         self._transfers.begin_work(target, Work("TRANSFORMING", "transform", source.path, work))
 
     def _convert(self, user: str, source: Target, conversion: Conversion, native_format: str, place: Path) -> None:
-        self._require_readable_file(self._access.on(user, self._systems.document(source.system["id"]), source.path))
+        # Found anew: others may have changed the file, or who may read it, while this waited.
+        source = self._access.on(user, self._systems.document(source.system["id"]), source.path)
+        self._require_readable_file(source)
         output = self._disk.new_incoming()
         try:
             conversion.run(source.real, output, native_format=native_format)

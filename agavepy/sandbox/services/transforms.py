@@ -40,7 +40,9 @@ class Transforms(Service):
         """Convert a file and give the output, which is kept nowhere."""
         conversion = _conversion(transformId)
         native_format = _native_format(conversion, Fields(body, within="transform"))
-        return self._files.converted(call.user, owner, filePath, conversion, native_format)
+        return self._files.converted(
+            call.user, owner=owner, path=filePath, conversion=conversion, native_format=native_format
+        )
 
     def transformAndStage(
         self, call: Call, *, transformId: str, owner: str, filePath: str = "", body: Any = None
@@ -52,11 +54,11 @@ class Transforms(Service):
             raise Unsupported("Notifications of transforms are not served by this sandbox: leave out callbackUrl.")
         self._files.begin_conversion(
             call,
-            owner,
-            filePath,
-            fields.text("url", longest=8192).strip(),
-            conversion,
-            _native_format(conversion, fields),
+            owner=owner,
+            path=filePath,
+            url=fields.text("url", longest=8192).strip(),
+            conversion=conversion,
+            native_format=_native_format(conversion, fields),
         )
         return Reply([_record(conversion)], outcome="accepted")
 
