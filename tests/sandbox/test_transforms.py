@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +247,18 @@ def test_a_right_that_ends_while_a_conversion_waits_ends_it(files: Converter, ot
         *("TRANSFORMING_QUEUED", "TRANSFORMING", "TRANSFORMING_FAILED"),
     ]
     assert other.get(f"/files/v2/media/system/sandbox-storage/{other.user}/{secret}.gz").status_code == 404
+
+
+def test_a_conversion_that_the_end_of_the_tenant_cut_off_has_failed(tmp_path: Path) -> None:
+    held = threading.Event()
+    with Sandbox(root=tmp_path) as first, Http(first) as http:
+        files = Converter(first, http)
+        name = files.put(b"x", "late")
+        transfers = first.state.services["files"]._transfers  # type: ignore[attr-defined]
+        for _ in range(2):  # as many as work at a time
+            transfers._submit(lambda: held.wait(30))
+        files.start("gzip", name, f"agave://sandbox-storage/{http.user}")
+        transfers._pool.shutdown(wait=False, cancel_futures=True)
+        held.set()
+    with Sandbox(root=tmp_path) as second, Http(second) as http:
+        assert Converter(second, http).history("late.gz") == ["TRANSFORMING_QUEUED", "TRANSFORMING_FAILED"]
