@@ -143,6 +143,8 @@ def _opened(download: Download) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise NotFound("File/folder does not exist")
+    if download.is_temporary:
+        os.unlink(download.path)  # the open file lives on until it is sent
     return file
 
 

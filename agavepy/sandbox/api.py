@@ -72,11 +72,12 @@ class Upload:
 
 @dataclasses.dataclass
 class Download:
-    """A file to stream, with ranges."""
+    """A file to stream, with ranges; one made for this answer alone is forgotten afterwards."""
 
     path: Path
     name: str
     mime_type: str
+    is_temporary: bool = False
 
 
 class ApiError(Exception):

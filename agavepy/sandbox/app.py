@@ -11,11 +11,12 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, gateway, oauth, search
+from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
 from .answers import Answer, ChangedMeanwhile, FileAnswer, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Page, Reply, Unsupported
+from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
 from .connection import Receive, Send
@@ -23,8 +24,8 @@ from .faults import Faults
 from .faults_endpoint import FaultsEndpoint
 from .forms import Body
 from .request import Admitted, Request
-from .routing import Match, Routes, WrongVerb
-from .services import Service
+from .routing import Match, Routes, WrongVerb, decoded
+from .services import Service, postits
 from .state import State
 from .token_endpoint import TokenEndpoint
 
@@ -129,6 +130,10 @@ class App:
             return await self._in_oauth(request)
         if request.path.rstrip("/") == faults_endpoint.PATH:
             return await self._in_faults(request)
+        if not self._routes.serves(request.raw_path):
+            api = await self._in_thread(self._published, request)
+            if api is not None:
+                return await self._forwarded(request, api)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
         admitted = await self._in_thread(self._admit, request)
@@ -155,7 +160,38 @@ class App:
         answer: Answer = await self._in_thread(self._faults_endpoint.answer, request, document)
         return answer
 
+    async def _forwarded(self, request: Request, api: Api) -> Answer:
+        """Return the answer of the service behind an API that is none of the tenant's own."""
+        user = await self._in_thread(self._admit_to, api, request)
+        body = await bodies.whole(request.receive, request.headers)
+        rest = request.raw_path.removeprefix(f"/{api['segment']}")
+        if {".", ".."} & set(decoded(rest).split("/")):
+            raise BadRequest(f"The path {rest} has dots for a segment, which could lead out of the API.")
+        url = f"{api['url']}{rest}{'?' if request.raw_query else ''}{request.raw_query}"
+        answer: Answer = await self._in_thread(
+            functools.partial(forwarding.forward, url, request.method, request.headers, body, user=user)
+        )
+        return answer
+
     # In worker threads
+
+    def _published(self, request: Request) -> Api | None:
+        api = self._state.accounts.apis.of_segment(request.raw_path.removeprefix("/").partition("/")[0])
+        return api if api and api["url"] else None
+
+    def _admit_to(self, api: Api, request: Request) -> str:
+        """Return who calls an API, empty when it is open; whoever may not gets the gateway's fault."""
+        accounts = self._state.accounts
+        request.noted["operation"] = f"apis.{api['name']}"
+        if "none" in api["auth"]:
+            gateway.check_api(accounts, request.path, user="")
+            user = ""
+        else:
+            user = gateway.bearer_user(accounts, request.authorization, request.path)
+        request.noted["user"] = user or None
+        if request.method not in api["methods"]:
+            raise gateway.Refused(gateway.no_resource(WrongVerb(tuple(api["methods"])), request.method, request.path))
+        return user
 
     def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
         if operation == "revoke":
@@ -179,11 +215,22 @@ class App:
             raise
         if isinstance(found, Match):
             request.noted["operation"] = found.operation.name
+            if found.operation.name == postits.REDEEM:
+                return self._admit(self._redeemed(request, found.path["key"]))
         user = self._identified(request, found)
         request.noted["user"] = user or None
         if not isinstance(found, Match):
             raise gateway.Refused(gateway.no_resource(found, request.method, request.path))
         return Admitted(request, found, *self._handler(found.operation.name), user, {**found.terms, **request.query})
+
+    def _redeemed(self, request: Request, key: str) -> Request:
+        """Return the request that a postit stands for, in place of the one that shows its key."""
+        if request.errand_of is not None:
+            raise Forbidden("A postit cannot stand for another postit.")  # which could stand for this one
+        service = cast("postits.Postits", self._state.services["postits"])
+        errand = service.redeem(key)
+        query = f"{errand.query}&force=true" if envelope.is_true(request.query.get("force")) else errand.query
+        return request.errand(errand.user, method=errand.method, path=errand.path, query=query)
 
     def _handler(self, operation: str) -> tuple[Service, Callable[..., Any]]:
         """Return the service and its method for an operation.
@@ -197,13 +244,21 @@ class App:
         return service, getattr(service, name)
 
     def _found(self, request: Request) -> Match | WrongVerb | None:
-        return self._routes.find(request.method, request.raw_path, content_type=request.headers.get("content-type", ""))
+        return self._routes.find(
+            request.method,
+            request.raw_path,
+            content_type=request.headers.get("content-type", ""),
+            anonymous=not request.authorization and not request.errand_of,
+        )
 
     def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
         """Return the user; empty for an open operation."""
         security = found.operation.security if isinstance(found, Match) else "bearer"
         if security == "open":
             return ""
+        if security == "bearer" and request.errand_of:
+            gateway.check_api(self._state.accounts, request.path, user=request.errand_of)
+            return request.errand_of
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:
@@ -213,8 +268,10 @@ class App:
 
     def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
         try:
+            call = self._call_of(admitted)
+            admitted.service.check_caller(call)
             values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
-            return self._outcome(admitted, admitted.method(self._call_of(admitted), **values))
+            return self._outcome(admitted, admitted.method(call, **values))
         except ApiError as error:
             refusal = envelope.refusal(error, result=admitted.service.error_result, query=admitted.query)
             raise gateway.Refused(refusal) from error

@@ -74,6 +74,11 @@ async def small_json(receive: Receive, headers: Mapping[str, str]) -> Any:
     return parse_json(data) if data else None
 
 
+async def whole(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """Return a body as it was sent; :raises TooLarge: more than LARGEST_BYTES."""
+    return await _whole(receive, headers, most=LARGEST_BYTES)
+
+
 async def drain(receive: Receive) -> None:
     """Read the rest of a request and forget it: some clients look for the answer only when they have sent all."""
     with contextlib.suppress(Disconnected):

@@ -16,6 +16,7 @@ from .credentials import CredentialsFile
 from .faults import Fault, Faults
 from .http_server import HttpServer
 from .routing import Routes
+from .services.postits import DOCUMENT as POSTITS
 from .services.tenants import DOCUMENT as TENANTS
 from .services.tenants import Announced, announced
 from .state import DEFAULT_USER, State
@@ -253,7 +254,8 @@ class _Running:
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
             self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
-            self.app = App(self.state, Routes({**specs.load(), "tenants": TENANTS}), self.faults, url=self.url)
+            routes = Routes(specs.load(), further={"postits": POSTITS, "tenants": TENANTS})
+            self.app = App(self.state, routes, self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)

@@ -15,13 +15,16 @@ from .credentials import CredentialsFile
 from .disk import Disk
 from .runner import JobRunner
 from .services import Service
+from .services.admin import Admin
 from .services.apps import Apps
 from .services.clients import Clients
 from .services.files import Files
 from .services.jobs import Jobs
+from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
 from .services.tenants import Announced, Tenants
+from .services.transforms import Transforms
 from .store import Store
 
 DEFAULT_USER = "sandbox"
@@ -93,7 +96,7 @@ class State:
         self.runner.run_until_idle(timeout_s=timeout_s)
 
     def _services(self) -> dict[str, Service]:
-        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs)
+        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Postits, Transforms, Admin)
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api import NOTHING
+from ..api import NOTHING, Call
 
 if TYPE_CHECKING:
     from ..state import State
@@ -25,6 +25,9 @@ class Service:
         self.state = state
         self.store = state.store
         self.clock = state.clock
+
+    def check_caller(self, call: Call) -> None:
+        """Refuse who may use none of the operations; :raises ApiError: this caller may not."""
 
     def wait_idle(self, timeout_s: float) -> None:
         """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""

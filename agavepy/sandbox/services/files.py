@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from .. import checksums, imports, links, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
+from ..conversions import Conversion
 from ..disk import clear_refusals
 from ..downloads import Interruption
 from ..fields import truth
@@ -22,13 +23,14 @@ from ..file_records import FileRecords
 from ..folder_names import FolderNames, Snapshot
 from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
-from ..transfers import Transfers
+from ..transfers import Transfers, Work
 from . import Service
 from .file_answers import address, entry, event, logical_file, permission
 
 if TYPE_CHECKING:
     from ..disk import Disk
     from ..state import State
+    from .systems import Systems
 
 _UNNAMED = "unknown"
 
@@ -50,6 +52,10 @@ class Files(Service):
         self._folder_names = FolderNames(state.clock)
         self._changes = FileChanges(self._disk, state.store, self._access, self._records)
         self._transfers = Transfers(state, self._access, self._changes, self._records)
+
+    @property
+    def _systems(self) -> Systems:
+        return self.state.systems
 
     # What the other services and the tenant ask
 
@@ -94,6 +100,60 @@ class Files(Service):
             return self._transfers.name_of(user, source)
         except NotFound:
             return source.name
+
+    def converted(self, user: str, *, owner: str, path: str, conversion: Conversion, native_format: str) -> Download:
+        """
+        Return the converted file of an owner, as a download that leaves nothing behind.
+
+        :raises ApiError: it is not the user's to read, or not what the conversion reads.
+        """
+        source, output = self._of_owner(user, owner, path), self._disk.new_incoming()
+        try:
+            with clear_refusals(source.path):
+                conversion.run(source.real, output, native_format=native_format)
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+        name = conversion.name_of_output(source.name)
+        return Download(output, name, media.type_of(name), is_temporary=True)
+
+    def begin_conversion(
+        self, call: Call, *, owner: str, path: str, url: str, conversion: Conversion, native_format: str
+    ) -> None:
+        """
+        Convert a file of an owner in the background.
+
+        :param url: where the output goes, a file or folder of this tenant.
+        :raises ApiError: the source is not the caller's to read, or the output not theirs to write.
+        """
+        source = self._of_owner(call.user, owner, path)
+        place = imports.read(url, base_url=call.base_url)
+        if not isinstance(place, imports.TenantFile):
+            raise BadRequest(f"The output must go to a file of this tenant; url is {imports.without_password(url)}.")
+        name = conversion.name_of_output(source.name)
+        target = self._destination(call.user, place.system_id, place.path, None, name)
+        work = functools.partial(self._convert, call.user, source, conversion, native_format)
+        self._transfers.begin_work(target, Work("TRANSFORMING", "transform", source.path, work))
+
+    def _convert(self, user: str, source: Target, conversion: Conversion, native_format: str, place: Path) -> None:
+        # Found anew: others may have changed the file, or who may read it, while this waited.
+        source = self._access.on(user, self._systems.document(source.system["id"]), source.path)
+        self._require_readable_file(source)
+        output = self._disk.new_incoming()
+        try:
+            conversion.run(source.real, output, native_format=native_format)
+            self._disk.place_file(output, place)
+        finally:
+            output.unlink(missing_ok=True)
+
+    def _of_owner(self, user: str, owner: str, path: str) -> Target:
+        """Return a file that a user may read: on a public default system in the owner's home, else the owner's."""
+        system = self._systems.default_for(user, "STORAGE")
+        target = self._access.target(user, system["id"], f"{owner}/{path}" if system["public"] else path)
+        self._require_readable_file(target)
+        if self._access.owner(target) != owner:
+            raise NotFound(f"No file {target.path} of {owner} on system {system['id']}.")
+        return target
 
     def take_system(self, system: dict[str, Any]) -> Path:
         """Take away a system's files and all that is known of them; return what is left to :meth:`Disk.discard`."""
@@ -179,13 +239,16 @@ class Files(Service):
 
     def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
         target = self._access.target(call.user, systemId, filePath)
+        self._require_readable_file(target)
+        return Download(target.real, target.name, media.type_of(target.name))
+
+    def _require_readable_file(self, target: Target) -> None:
         self._access.require(target, READ)
         require_there(target)
         if target.real.is_dir():
             raise Unsupported("Directory downloads not supported")
         if not target.real.is_file():
             raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
-        return Download(target.real, target.name, media.type_of(target.name))
 
     def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
         return self.download(call, filePath=sourcefilePath)
