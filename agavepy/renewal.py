@@ -167,6 +167,7 @@ def _can_outlive_us() -> bool:
     return os.name == "posix" and name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
 
 
+# -B: on a full disk Python would leave half a compiled module behind, which no process can import any more.
 # -I: nothing of the current folder or the environment is imported; our own path goes with the order. Half an order, or
 # none, comes from somebody who was killed.
 _CODE = """
@@ -194,7 +195,7 @@ def _redeem_elsewhere(
         "proxies": place.proxies,
     }
     process = subprocess.Popen(  # noqa: S603 - our own code, its input on stdin
-        [sys.executable, "-I", "-c", _CODE],
+        [sys.executable, "-I", "-B", "-c", _CODE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
