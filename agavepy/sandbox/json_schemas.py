@@ -30,7 +30,7 @@ from jsonschema.exceptions import best_match
 
 def problem(schema, values):
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft4Validator)
-    found = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
+    found = best_match(kind(kind.META_SCHEMA, format_checker=kind.FORMAT_CHECKER).iter_errors(schema))
     if found is None:
         checker = kind(schema, registry=jsonschema_specifications.REGISTRY, format_checker=kind.FORMAT_CHECKER)
         found = best_match(error for value in values for error in checker.iter_errors(value))
@@ -41,7 +41,7 @@ for schema, values in json.load(sys.stdin):
     try:
         answers.append(problem(schema, values))
     except Exception as error:
-        answers.append(["$", f"{{type(error).__name__}}: {{error}}"[:300]])
+        answers.append(["$", str(error)[:300]])
 json.dump(answers, sys.stdout)
 """
 

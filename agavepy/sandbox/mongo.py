@@ -377,12 +377,14 @@ def _lies(value: Any, test: Compares) -> bool:
 
 
 def type_of(value: Any) -> str:
-    """Return the type by which values are compared: truth, number, text, null or nested."""
+    """Return the type by which values are compared: truth, number, text, null, array or object."""
     if isinstance(value, bool):
         return "truth"
     if isinstance(value, (int, float)):
         return "number"
-    return "text" if isinstance(value, str) else "null" if value is None else "nested"
+    if isinstance(value, (list, dict)):
+        return "array" if isinstance(value, list) else "object"
+    return "text" if isinstance(value, str) else "null"
 
 
 # Patterns

@@ -40,7 +40,7 @@ def leaves(document: dict[str, Any]) -> set[Leaf]:
 def _leaves(value: Any, path: str) -> Iterator[Leaf]:
     if path:
         kind = type_of(value)
-        yield path, kind, "" if kind in ("nested", "null") else _number(value) if kind == "number" else value
+        yield path, kind, _number(value) if kind == "number" else value if kind in ("text", "truth") else ""
     if isinstance(value, dict):
         for key, below in value.items():
             if key and "." not in key:  # no query reaches the others
@@ -91,8 +91,8 @@ def _field(field: Field, kind: str, texts: Texts) -> Condition:
         return _order(kind, field.path, field.test)
     if isinstance(field.test, Equals):
         return _equality(kind, field.path, field.test, texts)
-    # The others are about arrays, which are a leaf that says no more.
-    return dataclasses.replace(_lookup(kind, field.path, "type='nested'"), exact=False)
+    # The others are about arrays, whose leaf says no more.
+    return dataclasses.replace(_lookup(kind, field.path, "type='array'"), exact=False)
 
 
 def _lookup(kind: str, path: str, where: str, *values: Any) -> Condition:
@@ -102,7 +102,7 @@ def _lookup(kind: str, path: str, where: str, *values: Any) -> Condition:
 
 def _order(kind: str, path: str, test: Compares) -> Condition:
     type_name = type_of(test.value)
-    if type_name in ("null", "nested"):
+    if type_name in ("null", "array", "object"):
         return Condition("0")
     if type_name == "number" and not -LARGEST <= test.value < LARGEST:
         return EVERYTHING
@@ -111,15 +111,29 @@ def _order(kind: str, path: str, test: Compares) -> Condition:
 
 def _equality(kind: str, path: str, test: Equals, texts: Texts) -> Condition:
     wanted: dict[str, list[Any]] = {"text": [], "number": [], "truth": []}
+    several = []
     for value in test.values:
+        type_name = type_of(value)
         if isinstance(value, Pattern):
             wanted["text"] += texts(value, path)
-        elif type_of(value) in ("null", "nested") or (type_of(value) == "number" and not -LARGEST <= value < LARGEST):
-            return EVERYTHING  # null is also what is not there
+        elif type_name == "null":
+            several.append(_absence(kind, path))
+        elif type_name in ("array", "object") or (type_name == "number" and not -LARGEST <= value < LARGEST):
+            return EVERYTHING
         else:
-            wanted[type_of(value)].append(value)
-    several = [_among(kind, path, type_name, values) for type_name, values in wanted.items() if values]
+            wanted[type_name].append(value)
+    several += [_among(kind, path, type_name, values) for type_name, values in wanted.items() if values]
     return several[0] if len(several) == 1 else _joined(several, "OR", "0")
+
+
+def _absence(kind: str, path: str) -> Condition:
+    """Return the condition that a value is null or absent; through an array one may be absent and another there."""
+    there = _lookup(kind, path, "1")
+    nowhere = Condition(f"NOT ({there.sql})", there.values)
+    steps = path.split(".")
+    above = [".".join(steps[:length]) for length in range(1, len(steps))]
+    several = [nowhere, _lookup(kind, path, "type='null'"), *(_lookup(kind, each, "type='array'") for each in above)]
+    return dataclasses.replace(_joined(several, "OR", "0"), exact=not above)
 
 
 def _among(kind: str, path: str, type_name: str, values: list[Any]) -> Condition:

@@ -21,6 +21,7 @@ Item = dict[str, Any]
 
 LONGEST_NAME = 256
 _MOST_FAILURES_SHOWN = 10  # of a bulk request
+_MOST_MEANT = 1_000_000  # items by one filter
 
 
 class Meta(Service):
@@ -162,8 +163,11 @@ class Meta(Service):
             return [given["uuid"]]
         if not given.get("filter"):
             raise BadRequest("It needs the uuid of an item, or a query in filter.")
-        wanted = Wanted(mongo.from_value(given["filter"]), call.user, limit=-1, offset=0)
-        return [item["uuid"] for item in self._data.items.page(wanted)]
+        wanted = Wanted(mongo.from_value(given["filter"]), call.user, limit=_MOST_MEANT, offset=0)
+        found = [item["uuid"] for item in self._data.items.page(wanted)]
+        for uuid in found:
+            self._data.find(uuid, call.user, right="write")  # all of them, or none is touched
+        return found
 
     # Schemas
 
