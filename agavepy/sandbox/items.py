@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS leaves (
     PRIMARY KEY (kind, path, type, value, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS grants_username ON grants (username, subject);
 """
-_FEW = 1000  # items that are fetched one by one rather than met on the way through all
+_FEW = 2500  # items that are fetched one by one rather than met on the way through all
 _BATCH = 500
 _PATIENCE_S = 10.0  # for queries that SQL cannot answer
 _READING = ("READ", "READ_WRITE", "ALL")
@@ -104,9 +104,9 @@ class Items:
 
         :raises BadRequest: the query takes too long.
         """
-        condition = mongo_sql.condition(wanted.query, self._kind, self._fitting_texts)
+        condition = self._few(wanted.query) or mongo_sql.condition(wanted.query, self._kind, self._fitting_texts)
         sql, values = self._select(wanted, condition)
-        if condition.exact or wanted.query == mongo.All(()):
+        if condition.exact:
             rows = self._store.execute(f"{sql} LIMIT ? OFFSET ?", (*values, wanted.limit, wanted.offset))
             return [json.loads(body) for (body,) in rows.fetchall()]
         cursor = self._store.execute(sql, values)
@@ -119,7 +119,7 @@ class Items:
     def _select(self, wanted: Wanted, condition: mongo_sql.Condition) -> tuple[str, tuple[Any, ...]]:
         values: tuple[Any, ...] = (self._kind,)
         where = "d.kind=?"
-        for sql, more in (self._readable(wanted.reader), (condition.sql, condition.values), self._few(wanted.query)):
+        for sql, more in (self._readable(wanted.reader), (condition.sql, condition.values)):
             where += f" AND ({sql})"
             values += more
         direction = "DESC" if wanted.descending else "ASC"
@@ -133,14 +133,17 @@ class Items:
         granted = "SELECT subject FROM grants WHERE username IN (?, ?, ?) AND permission IN (?, ?, ?)"
         return f"+d.owner=? OR +d.uuid IN ({granted})", (reader, *names, *words)
 
-    def _few(self, query: mongo.Query) -> tuple[str, tuple[Any, ...]]:
-        """Return a look-up that all items must pass and few do, if there is one: SQLite then starts from those."""
-        for each in mongo_sql.conjuncts(query):
-            if isinstance(each, mongo.Field) and not _has_pattern(each):
-                found = mongo_sql.condition(each, self._kind, self._fitting_texts)
-                if found.lookup and self._count(found) < _FEW:
-                    return f"d.number IN ({found.lookup})", found.values
-        return "1", ()
+    def _few(self, query: mongo.Query) -> mongo_sql.Condition | None:
+        """Return a look-up that all items must pass and few do; trying the query on those is quicker than more SQL."""
+        several = mongo_sql.conjuncts(query)
+        if any(_has_pattern(each) for each in several):
+            return None
+        for each in several:
+            found = mongo_sql.condition(each, self._kind, self._fitting_texts)
+            if found.lookup and self._count(found) < _FEW:
+                sql = f"d.number IN ({found.lookup})"
+                return dataclasses.replace(found, sql=sql, exact=found.exact and len(several) == 1)
+        return None
 
     def _count(self, found: mongo_sql.Condition) -> int:
         sql = f"SELECT count(*) FROM ({found.lookup} LIMIT {_FEW})"  # noqa: S608 - ours, word by word

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from . import pems
 from .api import ApiError
-from .items import Items
 from .services.file_answers import address
 
 if TYPE_CHECKING:
     from .services.apps import Apps
     from .services.files import Files
     from .services.jobs import Jobs
+    from .services.meta import Meta
     from .state import State
 
 
@@ -77,19 +77,10 @@ def _job(state: State, uuid: str, user: str) -> Resource | None:
     return Resource(uuid, "job", f"jobs/v2/{uuid}", readable)
 
 
-def _item(kind: str, folder: str) -> Callable[[State, str, str], Resource | None]:
-    def finder(state: State, uuid: str, user: str) -> Resource | None:
-        item = Items(state.store, kind).get(uuid)
-        if item is None:
-            return None
-        readable = state.accounts.is_admin(user) or pems.allows(_word(state, item, user), "read")
-        return Resource(uuid, kind, f"meta/v2/{folder}/{uuid}", readable)
-
-    return finder
-
-
-def _word(state: State, item: dict[str, Any], user: str) -> str:
-    return "ALL" if item["owner"] == user else pems.granted(state.store.grants(item["uuid"]), user)
+def _metadata(state: State, uuid: str, user: str) -> Resource | None:
+    readable = cast("Meta", state.services["meta"]).may_read(uuid, user)
+    folder, kind = ("schemas", "schema") if uuid.endswith("-013") else ("data", "metadata")
+    return None if readable is None else Resource(uuid, kind, f"meta/v2/{folder}/{uuid}", readable)
 
 
 def _quoted(segment: str) -> str:
@@ -102,6 +93,6 @@ _FINDERS: dict[str, Callable[[State, str, str], Resource | None]] = {
     "005": _app,
     "006": _system,
     "007": _job,
-    "012": _item("metadata", "data"),
-    "013": _item("schema", "schemas"),
+    "012": _metadata,
+    "013": _metadata,
 }

@@ -34,6 +34,12 @@ class Meta(Service):
         self._data = Shared(state, "metadata", noun="metadata item", folder="data")
         self._schemas = Shared(state, "schema", noun="metadata schema", folder="schemas")
 
+    # What other services ask
+
+    def may_read(self, uuid: str, user: str) -> bool | None:
+        """Return whether an item or a schema is the user's to read; None: there is no such thing."""
+        return (self._schemas if uuid.endswith("-013") else self._data).may_read(uuid, user)
+
     # Metadata
 
     def listMetadata(self, call: Call, *, limit: int, offset: int, q: str = "", privileged: bool = True) -> Page:

@@ -45,6 +45,11 @@ class Shared:
             raise Forbidden(f"Permission denied. User does not have permission to {right} the {self._noun} {uuid}")
         return item
 
+    def may_read(self, uuid: str, user: str) -> bool | None:
+        """Return whether an item is the user's to read; None: there is no such item."""
+        item = self.items.get(uuid)
+        return None if item is None else pems.allows(self._word(item, user), "read")
+
     def _word(self, item: Item, user: str) -> str:
         if user == item["owner"] or self._state.accounts.is_admin(user):
             return "ALL"
