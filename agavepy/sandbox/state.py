@@ -20,6 +20,7 @@ from .services.apps import Apps
 from .services.clients import Clients
 from .services.files import Files
 from .services.jobs import Jobs
+from .services.meta import Meta
 from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
@@ -96,7 +97,10 @@ class State:
         self.runner.run_until_idle(timeout_s=timeout_s)
 
     def _services(self) -> dict[str, Service]:
-        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Postits, Transforms, Admin)
+        kinds: tuple[type[Service], ...] = (
+            *(Tenants, Clients, Profiles, Files, Apps, Jobs, Meta),
+            *(Postits, Transforms, Admin),
+        )
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:

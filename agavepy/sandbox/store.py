@@ -19,6 +19,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     kind TEXT NOT NULL, key TEXT NOT NULL, updated REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS documents_newest ON documents (kind, updated DESC);
+CREATE INDEX IF NOT EXISTS documents_uuid ON documents (kind, json_extract(body, '$.uuid'));
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, description TEXT NOT NULL,
     created REAL NOT NULL, created_by TEXT NOT NULL);
@@ -134,6 +135,12 @@ class Store:
         )
         return (json.loads(body) for (body,) in rows.fetchall())
 
+    def find(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
+        """Return key and document of the one whose ``uuid`` this is, or None."""
+        sql = "SELECT key, body FROM documents WHERE kind=? AND json_extract(body, '$.uuid')=?"
+        row = self._connection().execute(sql, (kind, uuid)).fetchone()
+        return (row[0], json.loads(row[1])) if row else None
+
     def below(self, kind: str, key: str) -> list[tuple[str, dict[str, Any]]]:
         """Return key and document of those whose key begins with ``key/``, in the order of keys."""
         rows = self._connection().execute(
@@ -148,6 +155,16 @@ class Store:
         cursor = self._connection().execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
         self._wrote(kind)
         return cursor.rowcount > 0
+
+    # Tables of other modules
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """Run a statement on tables that another module keeps beside these."""
+        return self._connection().execute(sql, values)
+
+    def execute_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        """Run a statement on such tables once a row."""
+        self._connection().executemany(sql, rows)
 
     # Histories
 

@@ -63,6 +63,16 @@ class Files(Service):
         """Return the user's permission word on a path: NONE, READ, … ALL; the path need not exist."""
         return self._access.word(self._access.on(user, system, path))
 
+    def target_of(self, uuid: str, user: str) -> Target | None:
+        """Return the item a uuid was given to, as the user addresses it; None when there is no such item any more."""
+        found = self.store.find("file", uuid)
+        if found is None or found[1]["deleted"]:
+            return None
+        real = self._records.place_of(found[0])
+        system_id = real.relative_to(self._disk.systems).parts[0]
+        system = self.state.systems.document(system_id)
+        return self._access.on(user, system, self._disk.api_path(system, real))
+
     def require_tree(self, user: str, system: dict[str, Any], path: str) -> None:
         """:raises ApiError: the user may not read a path and all that is in it; the path need not exist."""
         self._access.require_tree(self._access.on(user, system, path), READ)

@@ -86,6 +86,10 @@ class Jobs(Service):
             raise NotFound(f"No job found with job id {job_id}.")
         return job
 
+    def may_read(self, job: Job, user: str) -> bool:
+        """Return whether a job is the user's to see."""
+        return self._allows(job, user, "read")
+
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not over, oldest first."""
         jobs = [job for job in self.store.all(_KIND) if not is_final(job["status"])]
