@@ -115,7 +115,9 @@ def test_of_two_operations_of_one_address_the_anonymous_mean_the_open_one() -> N
     both = Routes(specs.load(), further={"postits": POSTITS})
     known = both.find("DELETE", "/postits/v2/key")
     anonymous = both.find("DELETE", "/postits/v2/key", anonymous=True)
-    assert isinstance(known, Match) and isinstance(anonymous, Match)
+    assert isinstance(known, Match)
+    assert isinstance(anonymous, Match)
     assert (known.operation.name, anonymous.operation.name) == ("postits.delete", "postits.redeem")
     closed = both.find("DELETE", "/systems/v2/key", anonymous=True)
-    assert isinstance(closed, Match) and closed.operation.name == "systems.delete"
+    assert isinstance(closed, Match)
+    assert closed.operation.name == "systems.delete"
