@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..agave import Agave
 
 HOST = "127.0.0.1"  # loopback, and nothing else
+_UNDECLARED = {"tenants": TENANTS, "postits": POSTITS}  # what no YAML tells of
 
 
 class Sandbox:
@@ -254,8 +255,7 @@ class _Running:
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
             self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
-            routes = Routes(specs.load(), further={"postits": POSTITS, "tenants": TENANTS})
-            self.app = App(self.state, routes, self.faults, url=self.url)
+            self.app = App(self.state, Routes(specs.load(), _UNDECLARED), self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)
