@@ -134,6 +134,14 @@ class Store:
         )
         return (json.loads(body) for (body,) in rows.fetchall())
 
+    def counts(self, kind: str, field: str) -> dict[Any, int]:
+        """Return how many documents of a kind have which value in a field of theirs; None: they have no such field."""
+        rows = self._connection().execute(
+            "SELECT json_extract(body, ?) AS value, count(*) FROM documents WHERE kind=? GROUP BY value",
+            (f"$.{field}", kind),
+        )
+        return dict(rows.fetchall())
+
     def below(self, kind: str, key: str) -> list[tuple[str, dict[str, Any]]]:
         """Return key and document of those whose key begins with ``key/``, in the order of keys."""
         rows = self._connection().execute(
