@@ -16,8 +16,9 @@ _DOCUMENTS = "docs/"
 _SAMPLE = """\
 from agavepy.agave import Agave
 
+url = "{url}"
 ag = Agave(
-    api_server="{url}",
+    api_server=url,
     username="…",
     password="…",
     api_key="…",

@@ -36,6 +36,7 @@ ul { list-style: none; margin: 0; padding: 0; }
 .services a { font-weight: 600; display: inline-block; padding: .2rem 0; }
 small { font-size: .9rem; line-height: 1.3; opacity: .8; }
 .figures small { display: block; }
+@media (max-width: 28rem) { .figures li:last-child:nth-child(odd) { grid-column: 1 / -1; } }
 pre { white-space: pre-wrap; padding: .8rem; border: 1px solid #8885; border-radius: .5rem; font-size: .85rem; }
 """
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?", re.IGNORECASE)
