@@ -23,6 +23,7 @@ from .connection import Receive, Send
 from .faults import Faults
 from .faults_endpoint import FaultsEndpoint
 from .forms import Body
+from .front_page import FrontPage
 from .request import Admitted, Request
 from .routing import Match, Routes, WrongVerb, decoded
 from .services import Service, postits
@@ -48,6 +49,7 @@ class App:
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
+        self._front_page = FrontPage(state, routes)
         self._faults = faults
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
@@ -126,6 +128,9 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
+        if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
+            request.noted["operation"] = "sandbox.page"
+            return await self._in_thread(self._front, request)
         if request.path.rstrip("/") in _OAUTH:
             return await self._in_oauth(request)
         if request.path.rstrip("/") == faults_endpoint.PATH:
@@ -192,6 +197,9 @@ class App:
         if request.method not in api["methods"]:
             raise gateway.Refused(gateway.no_resource(WrongVerb(tuple(api["methods"])), request.method, request.path))
         return user
+
+    def _front(self, request: Request) -> Answer:
+        return self._front_page.answer(request.path, base_url=self._base_url(request))
 
     def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
         if operation == "revoke":

@@ -141,6 +141,14 @@ class Store:
         row = self._connection().execute(sql, (kind, uuid)).fetchone()
         return (row[0], json.loads(row[1])) if row else None
 
+    def counts(self, kind: str, field: str) -> dict[Any, int]:
+        """Return how many documents of a kind have which value in a field of theirs; None: they have no such field."""
+        rows = self._connection().execute(
+            "SELECT json_extract(body, ?) AS value, count(*) FROM documents WHERE kind=? GROUP BY value",
+            (f"$.{field}", kind),
+        )
+        return dict(rows.fetchall())
+
     def below(self, kind: str, key: str) -> list[tuple[str, dict[str, Any]]]:
         """Return key and document of those whose key begins with ``key/``, in the order of keys."""
         rows = self._connection().execute(

@@ -232,10 +232,10 @@ class Files(Service):
         child = dataclasses.replace(folder, path=path, real=folder.real / name)
         try:
             facts = child.real.lstat()
+            if stat.S_ISLNK(facts.st_mode):
+                child, facts = self._followed(child, facts)
         except FileNotFoundError:
             return  # gone since the names were read
-        if stat.S_ISLNK(facts.st_mode):
-            child, facts = self._followed(child, facts)
         yield entry(child, facts, self._access.entry_rights(child, below=below), call)
 
     def _followed(self, link: Target, facts: os.stat_result) -> tuple[Target, os.stat_result]:
