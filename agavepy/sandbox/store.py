@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ class Store:
             )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
-            self._local.connection, self._local.depth, self._local.written = connection, 0, set()
+            self._local.connection, self._local.depth = connection, 0
+            self._local.written, self._local.afterwards = set(), []
             with self._opening:
                 self._all.add(connection)
         return connection
@@ -82,6 +83,7 @@ class Store:
             return
         connection.execute("BEGIN IMMEDIATE")
         self._local.depth = 1
+        afterwards: list[Callable[[], None]] = []
         try:
             yield
         except BaseException:
@@ -90,9 +92,19 @@ class Store:
         else:
             connection.execute("COMMIT")
             self._count(self._local.written)
+            afterwards = self._local.afterwards
         finally:
             self._local.depth = 0
-            self._local.written = set()
+            self._local.written, self._local.afterwards = set(), []
+        for do in afterwards:
+            do()
+
+    def when_committed(self, do: Callable[[], None]) -> None:
+        """Call ``do`` once this thread's transaction has taken effect, not at all if it fails; outside of one, now."""
+        if self.in_transaction:
+            self._local.afterwards.append(do)
+        else:
+            do()
 
     @property
     def in_transaction(self) -> bool:
@@ -142,6 +154,25 @@ class Store:
             (kind, f"{key}/", f"{key}0"),
         )
         return [(found, json.loads(body)) for found, body in rows.fetchall()]
+
+    def count_below(self, kind: str, key: str) -> int:
+        """Return how many documents have a key that begins with ``key/``."""
+        row = self._connection().execute(
+            "SELECT COUNT(*) FROM documents WHERE kind=? AND key>=? AND key<?", (kind, f"{key}/", f"{key}0")
+        )
+        return int(row.fetchone()[0])
+
+    def find(self, kind: str, field: str, value: str) -> tuple[str, dict[str, Any]] | None:
+        """Return key and document of one that has the value in a field; None when there is none."""
+        row = (
+            self._connection()
+            .execute(
+                "SELECT key, body FROM documents WHERE kind=? AND json_extract(body, ?)=? LIMIT 1",
+                (kind, f"$.{field}", value),
+            )
+            .fetchone()
+        )
+        return (row[0], json.loads(row[1])) if row else None
 
     def delete(self, kind: str, key: str) -> bool:
         """Forget the document; False when there was none."""
