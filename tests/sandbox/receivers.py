@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email
 import email.policy
 import http.server
 import json
+import socket
 import socketserver
 import threading
 from collections import deque
@@ -32,13 +34,14 @@ class Received:
 
 
 class Hook(http.server.ThreadingHTTPServer):
-    """Answers 200, or what stands in ``answers`` first: a status, with or without headers."""
+    """Answers a POST with 200, or what stands in ``answers`` first: a status, with or without headers."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.answers: deque[tuple[int, dict[str, str]]] = deque()
+        self.reached = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -59,6 +62,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.received.append(Received(self.command, self.path, dict(self.headers), body))
+        self.server.reached.set()
         status, headers = self.server.answers.popleft() if self.server.answers else (200, {})
         self.send_response(status)
         for name, value in headers.items():
@@ -67,7 +71,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if status >= 400:
             self.wfile.write(b"no, thank you" + b"!" * 5000)
 
-    do_GET = do_PUT = do_POST
+    def do_GET(self) -> None:
+        self.send_error(404)  # there is nothing to fetch
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -113,6 +118,45 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
+
+
+class Silent:
+    """Takes connections and says nothing, until it is closed."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.connections = 0
+        self._lines: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                line, _ = self._listening.accept()
+            except OSError:
+                return  # closed
+            self._lines.append(line)
+            self.connections += 1
+            self.reached.set()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed before
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join()
+        for line in self._lines:
+            line.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    """A server that never answers."""
+    server = Silent()
+    yield server
+    server.close()
 
 
 def serving(server: Any) -> Iterator[Any]:

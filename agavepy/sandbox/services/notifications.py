@@ -29,6 +29,10 @@ class Notifications(Service):
         super().__init__(state)
         self.deliveries = Deliveries(state)
 
+    def start(self) -> None:
+        """Send what is due, and go on."""
+        self.deliveries.start()
+
     def wait_idle(self, timeout_s: float) -> None:
         """Return when all deliveries that are due were tried; :raises TimeoutError: not in time."""
         self.deliveries.wait_idle(timeout_s)
