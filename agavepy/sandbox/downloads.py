@@ -38,6 +38,11 @@ class Interruption:
             for line in self._lines:
                 _cut(line)
 
+    @property
+    def reason(self) -> str:
+        """Why it was broken off; empty when it was not."""
+        return self._reason
+
     def check(self) -> None:
         """:raises ApiError: it was broken off."""
         if self._reason:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import requests
+import urllib3
 
 from .downloads import Interruption, limited, session
 from .imports import without_password
@@ -27,7 +28,7 @@ class Outcome:
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, interruption: Interruption) -> Outcome:
     """Send a body; a user name and password in the URL go along as basic authentication, nothing else does."""
-    shown = without_password(url)
+    shown = without_password(url).partition("?")[0]  # a query may hold the whole resource
     try:
         with (
             limited(interruption, _LIMIT_S, shown=shown),
@@ -38,8 +39,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, interruption: Int
             ) as answer,
         ):
             return _outcome(answer)
-    except requests.RequestException as problem:
-        return Outcome(False, f"{shown} cannot be reached: {type(problem).__name__}")
+    # requests lets some of urllib3's errors about host names through, and Python's own about their encoding.
+    except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as problem:
+        return Outcome(False, f"{shown} cannot be reached: {interruption.reason or type(problem).__name__}")
 
 
 def _outcome(answer: requests.Response) -> Outcome:

@@ -303,6 +303,20 @@ def test_what_one_may_no_longer_read_is_no_longer_told(
     assert hook.events() == ["PERMISSION_GRANT"]
 
 
+def test_those_a_file_was_shared_with_are_told_of_its_end(tenant: Sandbox, http: Http, other: Http, hook: Hook) -> None:
+    media = f"/files/v2/media/system/sandbox-storage/{http.user}"
+    uuid = checked(http.post(media, files={"fileToUpload": ("s", b"a")}), "files.importData", status=202)["uuid"]
+    body = {"associatedUuid": uuid, "event": "*", "url": f"{hook.url}/?e=${{EVENT}}", "persistent": True}
+    refusal(other.post("/notifications/v2/", json=body), status=403)
+    pems = f"/files/v2/pems/system/sandbox-storage/{http.user}/s"
+    http.post(pems, json={"username": other.user, "permission": "READ"}).raise_for_status()
+    checked(other.post("/notifications/v2/", json=body), "notifications.add", status=201)
+    http.delete(f"{media}/s").raise_for_status()
+    http.post(media, files={"fileToUpload": ("s", b"a secret by now")}).raise_for_status()
+    tenant.run_until_idle()
+    assert hook.events() == ["DELETED"]
+
+
 def test_one_that_is_not_persistent_is_told_once(
     tenant: Sandbox, http: Http, system: dict[str, Any], hook: Hook
 ) -> None:
@@ -424,6 +438,16 @@ def test_nobody_there_is_a_failure_with_its_reason(
     assert "secret" not in json.dumps(watch.history)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".invalid", "127.0.0.1:1", "[::1]:1", "xn--a.invalid", "ü..x"])
+def test_a_host_that_there_is_not_is_a_failure_like_any_other(
+    tenant: Sandbox, http: Http, system: dict[str, Any], host: str
+) -> None:
+    watch = Watch(tenant, http, system, f"http://{host}/", policy={"retryStrategy": "NONE"}, persistent=False)
+    watch.cause("disable")
+    assert (watch.record["status"], watch.record["attempts"]) == ("FAILED", 1)
+    assert "cannot be reached" in watch.history[-1]["description"]
+
+
 def test_all_attempts_can_be_cleared(tenant: Sandbox, http: Http, system: dict[str, Any], hook: Hook) -> None:
     watch = Watch(tenant, http, system, hook.url, policy={"retryStrategy": "NONE", "saveOnFailure": True})
     hook.refuse(500, 500)
@@ -455,6 +479,17 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(
     tenant.run_until_idle()
     assert hook.events() == ["DISABLED", "ENABLED"]
     assert stuck.record["success"] is False
+
+
+def test_an_answer_that_takes_too_long_is_given_up(
+    tenant: Sandbox, http: Http, system: dict[str, Any], silent: Silent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agavepy.sandbox.webhooks._LIMIT_S", 0.2)
+    watch = Watch(tenant, http, system, f"{silent.url}/?all=${{RAW_JSON}}", policy={"retryStrategy": "NONE"})
+    watch.cause("disable")
+    assert watch.history[-1]["description"] == (
+        f"DISABLED: {silent.url}/ cannot be reached: {silent.url}/ took longer than 0.2 s."
+    )
 
 
 def test_deliveries_left_by_a_tenant_that_stopped_are_sent_by_the_next(

@@ -10,6 +10,7 @@ from ..deliveries import ATTEMPT
 from ..events import Event
 from ..resources_by_uuid import find
 from . import BEARER, Service, notification_records
+from .file_answers import event
 
 if TYPE_CHECKING:
     from .notifications import Notifications
@@ -71,8 +72,8 @@ class Attempts(Service):
             raise BadRequest("A notification about every resource cannot be sent without an event.")
         subject = find(self.state, notification["associatedUuid"], user=notification["owner"])
         with self.store.transaction():
-            event = Event(subject, notification["event"], call.user, {})
-            delivery = self._notifications.deliveries.queue(notification, event)
+            asked = Event(subject, notification["event"], call.user, {})
+            delivery = self._notifications.deliveries.queue(notification, asked)
             now = self.clock.now()
             text = f"Delivery {delivery['id']} asked for by {call.user}"
             self.store.add_event(uuid, "FORCED_ATTEMPT", text, created=now, created_by=call.user)
@@ -96,4 +97,4 @@ class Attempts(Service):
 
     def getHistory(self, call: Call, *, uuid: str) -> Any:
         self._notifications.found(uuid, call.user)
-        return [notification_records.event(each) for each in self.store.events(uuid)]
+        return [event(each) for each in self.store.events(uuid)]

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from ..api import Call
-from ..clock import iso
 from ..events import Subject
 from ..resources_by_uuid import kind_of
 
@@ -57,15 +56,6 @@ def attempt(kept: dict[str, Any], owner: str, call: Call) -> dict[str, Any]:
             "notification": call.link(address),
             "profile": _profile(owner, call),
         },
-    }
-
-
-def event(found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "status": found["status"],
-        "created": iso(found["created"]),
-        "createdBy": found["created_by"],
-        "description": found["description"],
     }
 
 
