@@ -96,7 +96,7 @@ class FileRecords:
 
     def by_uuid(self, uuid: str) -> tuple[Path, Record] | None:
         """Return place and record of a uuid; None when there is none, or the item is gone."""
-        found = self._store.find(_KIND, "uuid", uuid)
+        found = self._store.by_uuid(_KIND, uuid)
         return (self.place_of(found[0]), found[1]) if found and not found[1]["deleted"] else None
 
     def _note(

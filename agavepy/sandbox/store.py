@@ -19,6 +19,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     kind TEXT NOT NULL, key TEXT NOT NULL, updated REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS documents_newest ON documents (kind, updated DESC);
+CREATE INDEX IF NOT EXISTS documents_uuid ON documents (json_extract(body, '$.uuid'))
+    WHERE json_extract(body, '$.uuid') IS NOT NULL;
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, description TEXT NOT NULL,
     created REAL NOT NULL, created_by TEXT NOT NULL);
@@ -162,16 +164,10 @@ class Store:
         )
         return int(row.fetchone()[0])
 
-    def find(self, kind: str, field: str, value: str) -> tuple[str, dict[str, Any]] | None:
-        """Return key and document of one that has the value in a field; None when there is none."""
-        row = (
-            self._connection()
-            .execute(
-                "SELECT key, body FROM documents WHERE kind=? AND json_extract(body, ?)=? LIMIT 1",
-                (kind, f"$.{field}", value),
-            )
-            .fetchone()
-        )
+    def by_uuid(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
+        """Return key and document of the one whose field ``uuid`` has the value; None when there is none."""
+        query = "SELECT key, body FROM documents WHERE json_extract(body, '$.uuid')=? AND kind=?"
+        row = self._connection().execute(query, (uuid, kind)).fetchone()
         return (row[0], json.loads(row[1])) if row else None
 
     def delete(self, kind: str, key: str) -> bool:

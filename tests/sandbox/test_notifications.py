@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -513,6 +516,35 @@ def test_deliveries_left_by_a_tenant_that_stopped_are_sent_by_the_next(
         tenant.run_until_idle()
         assert [each.target for each in hook.received] == ["/retried", "/retried"]
         assert silent.connections > 1
+
+
+def test_a_tenant_that_is_killed_loses_no_delivery(tmp_path: Path, hook: Hook) -> None:
+    program = """
+import sys
+from agavepy.sandbox import Sandbox
+tenant = Sandbox(sys.argv[1]).start()
+ag = tenant.client()
+uuid = ag.systems.get(systemId="sandbox-exec").uuid
+policy = {"retryStrategy": "DELAYED", "retryDelay": 3600}
+body = {"associatedUuid": uuid, "event": "*", "url": sys.argv[2], "policy": policy, "persistent": True}
+ag.notifications.add(body=body)
+for status in ("DOWN", "UP", "DOWN"):
+    tenant.state.systems.mark("sandbox-exec", status, by="admin")
+tenant.run_until_idle()
+print("told", flush=True)
+sys.stdin.read()
+"""
+    hook.refuse(500, 500, 500)
+    command = [sys.executable, "-c", program, str(tmp_path), f"{hook.url}/?s=${{STATUS}}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "told\n"
+        running.kill()
+    before = len(hook.received)
+    with Sandbox(tmp_path, clock=ManualClock(time.time() + 7200)) as tenant:
+        tenant.run_until_idle()
+    assert sorted(each.json["status"] for each in hook.received[before:]) == ["DOWN", "DOWN", "UP"]
+    assert before == 3
 
 
 # E-mail

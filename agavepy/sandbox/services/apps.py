@@ -59,7 +59,7 @@ class Apps(Service):
         return app
 
     def subject(self, uuid: str) -> Subject | None:
-        found = self.store.find(_KIND, "uuid", uuid)
+        found = self.store.by_uuid(_KIND, uuid)
         return self.subject_of(found[1]) if found else None
 
     def subject_of(self, app: App) -> Subject:

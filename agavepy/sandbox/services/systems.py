@@ -109,7 +109,7 @@ class Systems(Service):
         return True
 
     def subject(self, uuid: str) -> Subject | None:
-        found = self.store.find("system", "uuid", uuid)
+        found = self.store.by_uuid("system", uuid)
         return self.subject_of(found[1]) if found and not found[1]["deleted"] else None
 
     def subject_of(self, system: System) -> Subject:
