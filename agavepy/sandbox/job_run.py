@@ -14,7 +14,7 @@ from . import wrapper
 from .api import ApiError, NotFound
 from .downloads import Interruption
 from .fields import seconds
-from .lifecycle import AFTER_THE_RUN, JobEnded, is_final
+from .lifecycle import AFTER_THE_RUN, EVENTS, JobEnded, is_final
 from .process import Process
 from .work_folder import WorkFolder, files_below
 
@@ -260,7 +260,8 @@ class JobRun:
                 self._jobs.note(self.job_id, "HEARTBEAT", "Job reported that it is alive")
             elif word == "NOTIFICATION":
                 # Its own event name is part of the text: as a status it could claim what did not happen.
-                self._jobs.note(self.job_id, "HEARTBEAT", f"Job sent a notification: {rest.removeprefix('- ')}")
+                text = f"Job sent a notification: {rest.removeprefix('- ')}"
+                self._jobs.note(self.job_id, "HEARTBEAT", text, told_as=_own_event(rest))
 
     # Archiving
 
@@ -289,6 +290,12 @@ class JobRun:
 
 class TenantStopping(Exception):
     """The tenant stops: the job stays as it is and goes on when the tenant is started again."""
+
+
+def _own_event(report: str) -> str | None:
+    """Return the name a script has given to its notification; None for none, and for one that the tenant gives."""
+    name = report.partition(" ")[0]
+    return None if name in ("", "-", *EVENTS) else name
 
 
 def _shell() -> str:

@@ -13,14 +13,18 @@ from .checksums import Checksums
 from .clock import Clock
 from .credentials import CredentialsFile
 from .disk import Disk
+from .events import Events
 from .runner import JobRunner
 from .services import Service
 from .services.admin import Admin
 from .services.apps import Apps
+from .services.attempts import Attempts
 from .services.clients import Clients
 from .services.files import Files
 from .services.jobs import Jobs
 from .services.meta import Meta
+from .services.monitors import Monitors
+from .services.notifications import Notifications
 from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
@@ -45,6 +49,8 @@ class State:
 
     :param token_ttl_s: seconds an access token lives.
     :param tenants: further tenants that the tenants service lists.
+    :param url: where it is served, for the links in notifications.
+    :param smtp: host and port of the server for e-mails; None: they fail.
     :raises RootInUse: another process, or another State, has this root.
     """
 
@@ -57,6 +63,8 @@ class State:
         tenant_id: str = "sandbox",
         tenants: Sequence[Announced] = (),
         users: dict[str, str] | None = None,
+        url: str = "",
+        smtp: tuple[str, int] | None = None,
     ) -> None:
         self.root = Path(root).resolve()
         if self.root.exists() and not self.root.is_dir():
@@ -65,6 +73,8 @@ class State:
         self.tenant_id = tenant_id
         self.announced = tuple(tenants)
         self.clock = clock or Clock()
+        self.url, self.smtp = url, smtp
+        self.events = Events()
         with contextlib.ExitStack() as undo:
             undo.enter_context(_locked(self.root / "lock"))
             self.store = Store(self.root / "tenant.sqlite")
@@ -78,6 +88,8 @@ class State:
             for service in self.services.values():
                 undo.callback(service.close)
             self._furnish(users or {})
+            for service in self.services.values():
+                service.start()
             self.runner = JobRunner(self)
             undo.callback(self.runner.stop)
             self.runner.start()
@@ -88,18 +100,19 @@ class State:
         self._undo.close()
 
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import and no job is left to do.
+        """Return when no import, no job, and no check or delivery that is due is left to do.
 
         :raises TimeoutError: not in time.
         """
         for service in self.services.values():
             service.wait_idle(timeout_s)
         self.runner.run_until_idle(timeout_s=timeout_s)
+        self.services["notifications"].wait_idle(timeout_s)  # of what the jobs have published
 
     def _services(self) -> dict[str, Service]:
         kinds: tuple[type[Service], ...] = (
-            *(Tenants, Clients, Profiles, Files, Apps, Jobs, Meta),
-            *(Postits, Transforms, Admin),
+            *(Tenants, Clients, Profiles, Notifications, Attempts, Files, Apps, Jobs, Meta),
+            *(Monitors, Postits, Transforms, Admin),
         )
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 

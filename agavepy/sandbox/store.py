@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     kind TEXT NOT NULL, key TEXT NOT NULL, updated REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS documents_newest ON documents (kind, updated DESC);
-CREATE INDEX IF NOT EXISTS documents_uuid ON documents (kind, json_extract(body, '$.uuid'));
+CREATE INDEX IF NOT EXISTS documents_uuid ON documents (json_extract(body, '$.uuid'))
+    WHERE json_extract(body, '$.uuid') IS NOT NULL;
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, description TEXT NOT NULL,
     created REAL NOT NULL, created_by TEXT NOT NULL);
@@ -62,7 +63,8 @@ class Store:
             )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
-            self._local.connection, self._local.depth, self._local.written = connection, 0, set()
+            self._local.connection, self._local.depth = connection, 0
+            self._local.written, self._local.afterwards = set(), []
             with self._opening:
                 self._all.add(connection)
         return connection
@@ -83,6 +85,7 @@ class Store:
             return
         connection.execute("BEGIN IMMEDIATE")
         self._local.depth = 1
+        afterwards: list[Callable[[], None]] = []
         try:
             yield
         except BaseException:
@@ -91,9 +94,19 @@ class Store:
         else:
             connection.execute("COMMIT")
             self._count(self._local.written)
+            afterwards = self._local.afterwards
         finally:
             self._local.depth = 0
-            self._local.written = set()
+            self._local.written, self._local.afterwards = set(), []
+        for do in afterwards:
+            do()
+
+    def when_committed(self, do: Callable[[], None]) -> None:
+        """Call ``do`` once this thread's transaction has taken effect, not at all if it fails; outside of one, now."""
+        if self.in_transaction:
+            self._local.afterwards.append(do)
+        else:
+            do()
 
     @property
     def in_transaction(self) -> bool:
@@ -135,12 +148,6 @@ class Store:
         )
         return (json.loads(body) for (body,) in rows.fetchall())
 
-    def find(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
-        """Return key and document of the one whose ``uuid`` this is, or None."""
-        sql = "SELECT key, body FROM documents WHERE kind=? AND json_extract(body, '$.uuid')=?"
-        row = self._connection().execute(sql, (kind, uuid)).fetchone()
-        return (row[0], json.loads(row[1])) if row else None
-
     def counts(self, kind: str, field: str) -> dict[Any, int]:
         """Return how many documents of a kind have which value in a field of theirs; None: they have no such field."""
         rows = self._connection().execute(
@@ -157,6 +164,19 @@ class Store:
             (kind, f"{key}/", f"{key}0"),
         )
         return [(found, json.loads(body)) for found, body in rows.fetchall()]
+
+    def count_below(self, kind: str, key: str) -> int:
+        """Return how many documents have a key that begins with ``key/``."""
+        row = self._connection().execute(
+            "SELECT COUNT(*) FROM documents WHERE kind=? AND key>=? AND key<?", (kind, f"{key}/", f"{key}0")
+        )
+        return int(row.fetchone()[0])
+
+    def by_uuid(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
+        """Return key and document of the one whose field ``uuid`` has the value; None when there is none."""
+        query = "SELECT key, body FROM documents WHERE json_extract(body, '$.uuid')=? AND kind=?"
+        row = self._connection().execute(query, (uuid, kind)).fetchone()
+        return (row[0], json.loads(row[1])) if row else None
 
     def delete(self, kind: str, key: str) -> bool:
         """Forget the document; False when there was none."""

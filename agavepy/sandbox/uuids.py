@@ -54,7 +54,7 @@ def _file(state: State, uuid: str, user: str) -> Resource | None:
 
 
 def _app(state: State, uuid: str, user: str) -> Resource | None:
-    found = state.store.find("app", uuid)
+    found = state.store.by_uuid("app", uuid)
     if found is None:
         return None
     word = cast("Apps", state.services["apps"]).permission_of(user, found[1])
@@ -62,7 +62,7 @@ def _app(state: State, uuid: str, user: str) -> Resource | None:
 
 
 def _system(state: State, uuid: str, user: str) -> Resource | None:
-    found = state.store.find("system", uuid)
+    found = state.store.by_uuid("system", uuid)
     if found is None or found[1]["deleted"]:
         return None
     readable = state.systems.role_of(found[1], user) != "NONE"

@@ -11,6 +11,9 @@ import requests
 from agavepy.sandbox import ManualClock, Sandbox
 
 from .compute import Compute
+from .receivers import hook, post, silent
+
+__all__ = ["hook", "post", "silent"]  # fixtures
 
 TIMEOUT_S = 30.0
 

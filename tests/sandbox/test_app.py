@@ -85,11 +85,11 @@ def test_a_verb_that_is_not_served_says_which_are(http: Http) -> None:
 
 
 def test_an_operation_that_is_not_served_is_named(http: Http) -> None:
-    answer = http.get("/monitors/v2/")
+    answer = http.get("/systems/v2/sandbox-storage/credentials")
     assert answer.status_code == 501
     assert answer.json() == {
         "status": "error",
-        "message": "monitors.list is not served by this sandbox",
+        "message": "systems.listCredentials is not served by this sandbox",
         "version": VERSION,
     }
 

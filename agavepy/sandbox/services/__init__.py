@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ..api import NOTHING, Call
 
 if TYPE_CHECKING:
+    from ..events import Subject
     from ..state import State
+
+# What a document of routes that no YAML declares says about who may call them.
+BEARER: dict[str, Any] = {
+    "securityDefinitions": {"Bearer": {"type": "apiKey", "name": "Authorization", "in": "header"}},
+    "security": [{"Bearer": []}],
+}
 
 
 class Service:
@@ -28,6 +35,13 @@ class Service:
 
     def check_caller(self, call: Call) -> None:
         """Refuse who may use none of the operations; :raises ApiError: this caller may not."""
+
+    def subject(self, uuid: str) -> Subject | None:
+        """Return the resource of the service with this uuid, for events and notifications; None: there is none."""
+        return None
+
+    def start(self) -> None:
+        """Begin what goes on behind the service's answers; all services are there by now."""
 
     def wait_idle(self, timeout_s: float) -> None:
         """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""
