@@ -105,7 +105,7 @@ class Systems(SystemCredentials):
             system = self.store.get("system", system_id)
             if system is None or not self.manages(system, by) or {system["status"], status} != {"UP", "DOWN"}:
                 return False
-            self._keep({**system, "status": status}, "STATUS_UPDATE", by, f"A check found the system {status}")
+            self.keep_system({**system, "status": status}, "STATUS_UPDATE", by, f"A check found the system {status}")
         return True
 
     def subject(self, uuid: str) -> Subject | None:
