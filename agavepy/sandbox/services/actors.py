@@ -31,7 +31,11 @@ _MOST_WORKERS = 100
 
 
 class Actors(Service):
-    """The operations of resources/actors.yaml. The runner carries out what the messages ask for."""
+    """
+    The operations of resources/actors.yaml. The runner carries out what the messages ask for.
+
+    What searches (``q``, ``skip`` and any other parameter) is read from the whole query, in actor_search.py.
+    """
 
     name = "actors"
     envelope_keys = ("result", "status", "version", "message")
@@ -86,7 +90,7 @@ class Actors(Service):
 
     # Actors
 
-    def list(self, call: Call) -> Reply:
+    def list(self, call: Call, *, q: str | None = None, skip: int | None = None) -> Reply:
         readable = [actor_records.actor(each, call) for each in self._readable(call)]
         return Reply(self._listed(call, readable), message="Actors retrieved successfully.")
 
@@ -212,7 +216,7 @@ class Actors(Service):
         workers = [actor_records.worker(each, actor, call) for each in self._runner.workers(actor["id"])]
         return Reply(self._listed(call, workers), message="Workers retrieved successfully.")
 
-    def addWorker(self, call: Call, *, actorId: str, body: Any) -> Reply:
+    def addWorker(self, call: Call, *, actorId: str, body: Any, q: str | None = None, skip: int | None = None) -> Reply:
         actor = self._reach(call, actorId, "UPDATE")
         self._refuse_others_than_admins(call)
         wanted = _workers_wanted(actor, body)
@@ -289,7 +293,7 @@ class Actors(Service):
 
     # Executions
 
-    def listExecutions(self, call: Call, *, actorId: str) -> Reply:
+    def listExecutions(self, call: Call, *, actorId: str, q: str | None = None, skip: int | None = None) -> Reply:
         actor = self._reach(call, actorId, "READ")
         executions = self._executions.all(actor["id"])
         message = "Actor executions retrieved successfully."
@@ -309,7 +313,9 @@ class Actors(Service):
         execution = self._executions.get(actor["id"], executionId)
         return Octets(self._executions.folder(actor["id"], execution["id"]).take_result())
 
-    def getExecutionLogs(self, call: Call, *, actorId: str, executionId: str) -> Reply:
+    def getExecutionLogs(
+        self, call: Call, *, actorId: str, executionId: str, q: str | None = None, skip: int | None = None
+    ) -> Reply:
         actor = self._reach(call, actorId, "READ")
         execution = self._executions.get(actor["id"], executionId)
         links = actor_records.part_links(actor, f"executions/{execution['id']}/logs", call)
