@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +41,21 @@ class ActorRun:
     """Carries out one execution that waits in the mailbox of an actor."""
 
     def __init__(
-        self, state: State, executions: Executions, images: Images, *, actor: Document, worker_id: str
+        self,
+        state: State,
+        executions: Executions,
+        images: Images,
+        *,
+        actor: Document,
+        worker_id: str,
+        on_begun: Callable[[Document], None],
     ) -> None:
         self._state = state
         self._executions = executions
         self._images = images
         self._actor = actor
         self._worker_id = worker_id
+        self._on_begun = on_begun
         self._process: Process | None = None
         self._reason = ""
         self._ending = threading.Lock()
@@ -114,6 +122,7 @@ class ActorRun:
         with self._state.store.transaction():
             self._state.store.put(PROCESS, self._worker_id, noted, updated=self._state.clock.now())
             execution = self._executions.begin(execution, self._worker_id)
+        self._on_begun(execution)
         began = time.monotonic()
         process.go()
         code = process.wait(limit_s=LIMIT_S)

@@ -95,9 +95,9 @@ class Actors(Service):
         return Reply(self._listed(call, readable), message="Actors retrieved successfully.")
 
     def add(self, call: Call, *, body: Any) -> Reply:
-        described = actor_description.read(body, admin=call.admin)
-        actor = self._registry.create(described, owner=call.user)
-        self._runner.prepare(actor["id"])
+        described = self._described(call, body, None)
+        actor = self._registry.create(described, owner=call.user, api_server=call.base_url)
+        self._runner.prepare(actor)
         return Reply(actor_records.actor(actor, call), message="Actor created successfully.")
 
     def get(self, call: Call, *, actorId: str) -> Reply:
@@ -106,11 +106,12 @@ class Actors(Service):
 
     def update(self, call: Call, *, actorId: str, body: Any) -> Reply:
         known = self._reach(call, actorId, "UPDATE")
-        described = actor_description.read(body, admin=call.admin)
+        described = self._described(call, body, known)
         with self.store.transaction():
             actor = self._updated(self._registry.find(known["id"]), described, body)
+        self._runner.set_alarm(actor)
         if actor["status"] == "SUBMITTED":
-            self._runner.prepare(actor["id"])
+            self._runner.prepare(actor)
         return Reply(actor_records.actor(actor, call), message="Actor updated successfully.")
 
     def delete(self, call: Call, *, actorId: str) -> Reply:
@@ -131,6 +132,12 @@ class Actors(Service):
         if actor_search.is_search(call.query):
             return actor_search.found(records, call.query, now=self.clock.now())
         return Page(_page(call, records))
+
+    def _described(self, call: Call, body: Any, known: Document | None) -> Document:
+        described = actor_description.read(body, admin=call.admin, now=self.clock.now(), known=known)
+        if described["link"]:
+            self._registry.check_link(call, described["link"], known)
+        return described
 
     def _updated(self, actor: Document, described: Document, body: Any) -> Document:
         _refuse_changes(actor, described)
@@ -172,8 +179,7 @@ class Actors(Service):
                 f"More than {_MOST_WAITING_AHEAD} messages wait: send this one without _abaco_synchronous."
             )
         kept = {**message, "environment": environment}
-        execution = self._executions.add(actor, kept, executor=call.user, api_server=call.base_url)
-        self._runner.enqueue(self._registry.find(actor["id"]), execution["id"])
+        execution = self._runner.send(actor, kept, executor=call.user, api_server=call.base_url)
         if is_synchronous:
             return self._awaited(actor, execution)
         return _reply(actor_records.receipt(execution, shown_as, actor, call))
