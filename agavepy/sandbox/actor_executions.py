@@ -43,12 +43,15 @@ class ExecutionFolder:
         number = len(os.listdir(self._results))
         if number >= MOST_RESULTS:
             return self.note(f"A result was dropped: an execution keeps {MOST_RESULTS}, and they were not taken.")
+        arriving = self._results / "arriving"
+        arriving.write_bytes(data)
         # The time goes first: numbers come again when results are taken while others arrive.
-        (self._results / f"{time.monotonic_ns():020d}-{number:04d}").write_bytes(data)
+        os.rename(arriving, self._results / f"{time.monotonic_ns():020d}-{number:04d}")
 
     def take_result(self) -> bytes:
         """Return the oldest result, which is gone then; empty when there is none."""
-        for name in sorted(os.listdir(self._results) if self._results.is_dir() else ()):
+        names = os.listdir(self._results) if self._results.is_dir() else ()
+        for name in sorted(name for name in names if name[0].isdigit()):
             taken = self._results / f"taken-{name}"
             try:
                 os.rename(self._results / name, taken)  # of two callers only one succeeds

@@ -97,20 +97,9 @@ class ActorRun:
             command, environment = self._program(execution, message, own, folder, {"results": results, "data": data})
             stack.callback(self._remove_container)
             process = Process(command, folder=folder.work, environment=environment, out=folder.log)
-            with self._killed_unless_ended(process):
+            stack.callback(self._state.store.delete, PROCESS, self._worker_id)
+            with process.ending():
                 self._follow(process, execution)
-
-    @contextlib.contextmanager
-    def _killed_unless_ended(self, process: Process) -> Iterator[None]:
-        """Leave nothing of it running, whatever happens, and nothing noted of it."""
-        try:
-            yield
-        except BaseException:
-            process.kill()
-            process.wait(limit_s=0)
-            raise
-        finally:
-            self._state.store.delete(PROCESS, self._worker_id)
 
     def _follow(self, process: Process, execution: Document) -> None:
         with self._ending:

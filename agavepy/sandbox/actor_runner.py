@@ -61,7 +61,7 @@ class ActorRunner:
         self._events = ActorEvents(state, registry, self.send)
         self._tasks: list[_Task] = []  # that threads are busy with
         self._threads: list[threading.Thread] = []
-        self._stopping = False
+        self._stopping = self._letting_go = False
         self._changed = threading.Condition()
 
     # From outside
@@ -107,8 +107,15 @@ class ActorRunner:
             self._registry.change(actor["id"], status="SUBMITTED", statusMessage=" ")  # an image may be known by now
             self._preparing.append(actor["id"])
 
+    def let_go(self) -> None:
+        """End the waiting for executions: the tenant is about to stop."""
+        with self._changed:
+            self._letting_go = True
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Kill what runs, end the threads. Messages that wait are run after the next start."""
+        self._images.close()
         with self._changed:
             self._stopping = True
             running = [task.run for task in self._tasks if task.run]
@@ -187,7 +194,7 @@ class ActorRunner:
     def wait_for(self, actor_id: str, execution_id: str, *, timeout_s: float) -> bool:
         """Return whether an execution is over, once it is or the time is up or the tenant stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or not self._has(actor_id, execution_id), timeout_s)
+            self._changed.wait_for(lambda: self._letting_go or not self._has(actor_id, execution_id), timeout_s)
             return not self._has(actor_id, execution_id)
 
     def _has(self, actor_id: str, execution_id: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -202,24 +201,14 @@ class JobRun:
             err=self._folder.err,
         )
         try:
-            with self._killed_unless_ended(process):
+            self._process = process  # it can be killed from outside from now on
+            with process.ending():
                 self._follow(process)
         finally:
             self._state.store.delete(PROCESS, self.job_id)
 
     def _environment(self) -> dict[str, str]:
         return {**base_environment(self._folder.path), **self._macros()}
-
-    @contextlib.contextmanager
-    def _killed_unless_ended(self, process: Process) -> Iterator[None]:
-        """Let the process be killed from outside from now on; leave nothing of it running."""
-        self._process = process
-        try:
-            yield
-        except BaseException:
-            process.kill()
-            process.wait(limit_s=0)
-            raise
 
     def _follow(self, process: Process) -> None:
         self._folder.pid.write_text(f"{process.pid}\n")

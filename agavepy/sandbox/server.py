@@ -244,6 +244,7 @@ class _Running:
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)
             server.start(socket_)
+            self._undo.append(self.state.let_go)
         except BaseException:
             self.stop()
             raise

@@ -87,6 +87,11 @@ class State:
         """Stop the jobs and imports that run, close the store, give the root free."""
         self._undo.close()
 
+    def let_go(self) -> None:
+        """End the waiting of requests that are being answered; the tenant stops."""
+        for service in self.services.values():
+            service.let_go()
+
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
         """Return when no import, no job and no execution of an actor is left to do.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agavepy.sandbox import Sandbox
 
-from .conftest import Http
 from .schema import checked
+
+if TYPE_CHECKING:
+    from .conftest import Http  # which makes the fixture ``acting`` from here
 
 # The script is one of the actor's variables, so that one entry of the table serves all tests.
 SHELL = "tests/shell"

@@ -29,11 +29,6 @@ def tenant(clock: ManualClock) -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def acting(tenant: Sandbox, http: Http) -> Acting:
-    return Acting(tenant, http)
-
-
 class Webhook(http.server.ThreadingHTTPServer):
     """Keeps what it is told, in ``told``."""
 

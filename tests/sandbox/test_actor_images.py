@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from agavepy.sandbox import Sandbox
 from agavepy.sandbox.actor_images import BUILT_IN, Images, without_tag
-from agavepy.sandbox.containers import Engine, UnknownImage
+from agavepy.sandbox.containers import Engine, Fetches, UnknownImage
 
 from .acting import Acting
 from .conftest import Http
@@ -115,6 +116,47 @@ def test_an_engine_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pyt
         (tmp_path / name).chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Engine.found() is None
+
+
+# A stand-in for an engine: it says what it was told, and runs a command of its own.
+PRETENDER = """#!/bin/sh
+echo "$1" >> "{told}"
+case "$1" in
+    image) exit 1 ;;
+    run) echo "$@"; echo "MSG is $MSG" ;;
+esac
+"""
+
+
+def test_what_the_table_does_not_have_is_fetched_and_run_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    (tmp_path / "docker").write_text(PRETENDER.format(told=told))
+    (tmp_path / "docker").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with Sandbox() as tenant, Http(tenant) as http:
+        acting = Acting(tenant, http)
+        actor_id = acting.add(image="me/wc:1", defaultEnvironment={"PATH": "/elsewhere"})
+        execution = acting.run(actor_id, "hello", DOCKER_HOST="tcp://elsewhere")
+        log = acting.log(execution)
+    verbs = told.read_text().split()
+    assert [verb for verb in verbs if verb != "info"] == ["image", "pull", "run", "rm"]
+    assert "MSG is hello\n" in log
+    assert f"--name agavepy-{execution['id']} " in log
+    assert ":/_abaco_results.sock " in log
+    assert "--env DOCKER_HOST=tcp://elsewhere " in log
+    assert log.splitlines()[0].endswith(" me/wc:1")
+
+
+def test_fetching_an_image_is_broken_off_with_the_tenant() -> None:
+    fetches, said = Fetches(), []
+    fetching = threading.Thread(target=lambda: said.append(fetches.run(["sleep", "600"])))
+    fetching.start()
+    fetches.break_off()
+    fetching.join(10)
+    assert said[0] in ("it ended with -9", "the tenant was stopped")
+    assert fetches.run(["true"]) == "the tenant was stopped"
 
 
 @pytest.mark.skipif(ENGINE is None, reason="needs Docker or Podman")

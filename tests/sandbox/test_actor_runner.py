@@ -17,7 +17,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from agavepy.sandbox import ManualClock, Sandbox, actor_run, actor_runner
+from agavepy.sandbox import Sandbox, actor_run, actor_runner
 
 from .acting import IMAGES, Acting, sending
 from .conftest import Http
@@ -27,29 +27,9 @@ from .test_runner import heard, is_alive
 FUNCTION, CONTEXT = "abacosamples/py3_func:dev", "abacosamples/test"
 
 
-@pytest.fixture(scope="module")
-def tenant(clock: ManualClock) -> Iterator[Sandbox]:
-    """A running tenant that has an image of a shell."""
-    with Sandbox(clock=clock, images=IMAGES) as running:
-        yield running
-
-
-@pytest.fixture
-def acting(tenant: Sandbox, http: Http) -> Acting:
-    return Acting(tenant, http)
-
-
 @pytest.fixture
 def acting_admin(tenant: Sandbox, admin: Http) -> Acting:
     return Acting(tenant, admin)
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    """A pipe: who opens it for reading waits until a program writes into it, and the other way round."""
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    return path
 
 
 def has_ended(pid: int) -> bool:
@@ -380,6 +360,19 @@ def test_too_many_waiting_messages_are_refused(acting: Acting, monkeypatch: pyte
 
 
 # The tenant ends and starts again
+
+
+def test_a_tenant_that_stops_lets_go_of_who_waits_for_an_execution(gate: Path) -> None:
+    with Sandbox(images=IMAGES) as tenant, Http(tenant) as http:
+        actor_id = Acting(tenant, http).add(f"echo > {gate}; sleep 600")
+        url = f"/actors/v2/{actor_id}/messages?_abaco_synchronous=true"
+        answers: list[int] = []
+        waiting = threading.Thread(target=lambda: answers.append(http.post(url, json={"message": "x"}).status_code))
+        waiting.start()
+        heard(gate)
+        tenant.stop()
+        waiting.join(10)
+        assert answers == [400]
 
 
 def test_messages_that_wait_are_run_after_a_restart_in_their_order(tmp_path: Path) -> None:

@@ -10,25 +10,13 @@ import pytest
 import requests
 
 from agavepy.agave import Agave
-from agavepy.sandbox import ManualClock, Sandbox
+from agavepy.sandbox import Sandbox
 
-from .acting import IMAGES, SHELL, Acting, sending
+from .acting import SHELL, Acting, sending
 from .conftest import TIMEOUT_S, Http
 from .schema import checked, refusal
 
 OPERATIONS = 30
-
-
-@pytest.fixture(scope="module")
-def tenant(clock: ManualClock) -> Iterator[Sandbox]:
-    """A running tenant that has an image of a shell."""
-    with Sandbox(clock=clock, images=IMAGES) as running:
-        yield running
-
-
-@pytest.fixture
-def acting(tenant: Sandbox, http: Http) -> Acting:
-    return Acting(tenant, http)
 
 
 def url(actor_id: str, part: str = "") -> str:

@@ -43,5 +43,8 @@ class Service:
     def wait_idle(self, timeout_s: float) -> None:
         """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""
 
+    def let_go(self) -> None:
+        """Have nobody wait for anything any more: the tenant stops, and requests are to end."""
+
     def close(self) -> None:
         """Give up what goes on behind the service's answers, and wait for its threads."""

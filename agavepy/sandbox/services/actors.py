@@ -56,6 +56,9 @@ class Actors(Service):
     def wait_idle(self, timeout_s: float) -> None:
         self._runner.run_until_idle(timeout_s)
 
+    def let_go(self) -> None:
+        self._runner.let_go()
+
     def close(self) -> None:
         self._runner.stop()
 
@@ -64,7 +67,10 @@ class Actors(Service):
     def holder_of(self, key: str, path: Mapping[str, str]) -> str:
         if "actorId" not in path:
             raise BadRequest("A nonce opens the addresses of one actor only: send a token with this request.")
-        actor = self._registry.find(path["actorId"])
+        try:
+            actor = self._registry.find(path["actorId"])
+        except NotFound:
+            raise BadRequest("Nonce does not exist.") from None  # who has none need not know which actors there are
         return str(self._nonces.get(actor["id"], key, within=LEVELS[-1])["owner"])
 
     def _reach(self, call: Call, identifier: str, level: str) -> Document:
