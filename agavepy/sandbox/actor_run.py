@@ -78,16 +78,19 @@ class ActorRun:
         folder = self._executions.folder(self._actor["id"], execution["id"])
         folder.make()
         try:
-            self._execute(execution, self._executions.message(execution), folder)
+            facts = self._execute(execution, self._executions.message(execution), folder)
         except _NotBegun:
             return  # its message waits on
         except Exception as problem:
             self._executions.finish(execution, status="ERROR", reason=f"The program cannot be run: {problem}")
             if not isinstance(problem, OSError | ValueError):  # these two are about the message, not the actor
                 raise
+        else:
+            self._executions.finish(execution, **facts)
         self._executions.clear(folder)
 
-    def _execute(self, execution: Document, message: Document, folder: ExecutionFolder) -> None:
+    def _execute(self, execution: Document, message: Document, folder: ExecutionFolder) -> Document:
+        """Return how the program ended, once every result it sent has been kept."""
         folder.work.mkdir(mode=0o700, exist_ok=True)
         with contextlib.ExitStack() as stack:
             results = stack.enter_context(actor_channels.results_socket(folder.path, folder.add_result))
@@ -99,9 +102,10 @@ class ActorRun:
             process = Process(command, folder=folder.work, environment=environment, out=folder.log)
             stack.callback(self._state.store.delete, PROCESS, self._worker_id)
             with process.ending():
-                self._follow(process, execution)
+                facts = self._follow(process, execution)
+        return facts
 
-    def _follow(self, process: Process, execution: Document) -> None:
+    def _follow(self, process: Process, execution: Document) -> Document:
         with self._ending:
             self._process = process
             if self._reason:
@@ -115,21 +119,20 @@ class ActorRun:
         began = time.monotonic()
         process.go()
         code = process.wait(limit_s=LIMIT_S)
-        self._note_end(process, execution, code, time.monotonic() - began)
+        return self._end(process, code, time.monotonic() - began)
 
-    def _note_end(self, process: Process, execution: Document, code: int, took_s: float) -> None:
+    def _end(self, process: Process, code: int, took_s: float) -> Document:
         reason = self._reason
         if process.timed_out:
             reason = f"The execution exceeded {LIMIT_S} s and was killed."
-        self._executions.finish(
-            execution,
-            status="ERROR" if self._reason else "COMPLETE",
-            reason=reason,
-            exitCode=code if code >= 0 else 128 - code,  # as shells and containers report signals
-            cpu=int(process.usage.cpu_s * 1e9),
-            io=process.usage.disk_bytes,
-            runtime=round(took_s),
-        )
+        return {
+            "status": "ERROR" if self._reason else "COMPLETE",
+            "reason": reason,
+            "exitCode": code if code >= 0 else 128 - code,  # as shells and containers report signals
+            "cpu": int(process.usage.cpu_s * 1e9),
+            "io": process.usage.disk_bytes,
+            "runtime": round(took_s),
+        }
 
     # What the program is given
 

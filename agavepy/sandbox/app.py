@@ -176,7 +176,9 @@ class App:
     def _key(self, request: Request, match: Match) -> str:
         """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
         service = self._state.services.get(match.operation.name.partition(".")[0])
-        return "" if service is None or request.authorization else request.query.get(service.key_parameter, "")
+        if service is None or not service.key_parameter or request.authorization:
+            return ""
+        return request.query.get(service.key_parameter, "")
 
     def _holder(self, request: Request, match: Match) -> str:
         service = self._state.services[match.operation.name.partition(".")[0]]

@@ -225,6 +225,16 @@ def test_results_come_one_by_one_in_their_order_and_then_nothing(acting: Acting)
     assert [acting.result(execution) for _ in range(5)] == [b"one", b"two", b"three", b"", b""]
 
 
+def test_all_results_are_there_as_soon_as_an_execution_is_complete(acting: Acting) -> None:
+    actor_id = acting.add(sending(*["x"] * 50))
+    sent = [acting.send(actor_id) for _ in range(4)]
+    for execution_id in sent:
+        polled = (acting.execution(actor_id, execution_id) for _ in range(5000))
+        execution = next(each for each in polled if each["status"] == "COMPLETE")
+        assert len(list(iter(lambda known=execution: acting.result(known), b""))) == 50
+    acting.tenant.run_until_idle()
+
+
 def test_a_result_can_be_taken_while_the_program_runs(acting: Acting, gate: Path) -> None:
     actor_id = acting.add(f"{sending('early')}; echo > {gate}; cat {gate}")
     execution_id = acting.send(actor_id)

@@ -424,6 +424,11 @@ def test_a_nonce_opens_nothing_else(acting: Acting) -> None:
     assert (fault.status_code, fault.json()["fault"]["code"]) == (401, 900902)
 
 
+def test_nobody_learns_by_a_nonce_which_actors_there_are(acting: Acting) -> None:
+    answers = [bare(acting, "GET", url(actor_id), "SANDBOX_guessed") for actor_id in (acting.add(), "nobody")]
+    assert [refusal(each, status=400) for each in answers] == ["Nonce does not exist."] * 2
+
+
 def test_a_nonce_of_an_administrator_gives_no_powers_of_an_administrator(tenant: Sandbox, admin: Http) -> None:
     acting = Acting(tenant, admin)
     actor_id = acting.add()
