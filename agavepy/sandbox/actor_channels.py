@@ -98,6 +98,7 @@ def results_socket(folder: Path, keep: Callable[[bytes], None]) -> Iterator[Path
     """
     with _short_folder(folder) as near, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         address = near / SOCKET_NAME
+        address.unlink(missing_ok=True)  # of a run that a killed tenant left
         receiver.bind(str(address))
         address.chmod(0o600)
         over, waker = os.pipe()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import durable
+from .actor_channels import PIPE_NAME, SOCKET_NAME
 from .actor_records import new_id
 from .api import BadRequest
 from .clock import Clock, utc
@@ -144,14 +145,14 @@ class Executions:
 
     def finish(self, execution: Document, *, status: str = "COMPLETE", reason: str = "", **facts: Any) -> None:
         """
-        Note how an execution ended.
+        Note how an execution ended; of its folder, log and results stay.
 
         :param reason: why it did not end by itself; goes into its log as well.
         :param facts: further fields: ``exitCode``, ``cpu``, ``io``, ``runtime``.
         """
         now = utc(self._clock.now())
+        folder = self.folder(execution["actorId"], execution["id"])
         if reason:
-            folder = self.folder(execution["actorId"], execution["id"])
             folder.make()
             folder.note(reason)
         state = {"Status": "exited", "Running": False, "Error": reason, "ExitCode": facts.get("exitCode")}
@@ -161,6 +162,7 @@ class Executions:
             if known is not None:  # its actor may be gone
                 state |= {"StartedAt": known["startTime"], "FinishedAt": now}
                 self._put({**known, **facts, "status": status, "finishTime": now, "finalState": state})
+        self._clear(folder)
 
     def delete_all(self, actor_id: str) -> None:
         """Forget the executions of an actor."""
@@ -174,9 +176,10 @@ class Executions:
         if folder.exists():
             self._disk.remove(folder)
 
-    def clear(self, folder: ExecutionFolder) -> None:
-        """Remove what is left of a run: log and results stay."""
-        folder.message.unlink(missing_ok=True)
+    def _clear(self, folder: ExecutionFolder) -> None:
+        """Remove what is left of a run, also of one that a killed tenant left: log and results stay."""
+        for left in (folder.message, *(folder.path / name for name in (PIPE_NAME, SOCKET_NAME))):
+            left.unlink(missing_ok=True)
         if folder.work.exists():
             self._disk.remove(folder.work)
 

@@ -87,7 +87,6 @@ class ActorRun:
                 raise
         else:
             self._executions.finish(execution, **facts)
-        self._executions.clear(folder)
 
     def _execute(self, execution: Document, message: Document, folder: ExecutionFolder) -> Document:
         """Return how the program ended, once every result it sent has been kept."""

@@ -402,6 +402,20 @@ def test_messages_that_wait_are_run_after_a_restart_in_their_order(tmp_path: Pat
     assert (tmp_path / "order").read_text() == "first!\nsome bytes\n0\n1\n2\n"
 
 
+def test_what_a_killed_tenant_left_does_not_stand_in_the_way_of_a_message(tmp_path: Path) -> None:
+    with running(tmp_path) as acting:
+        actor_id = acting.add(image="late/shell")
+        execution_id = acting.send_bytes(actor_id, b"x")
+    folder = tmp_path / "actors" / actor_id / execution_id
+    (folder / "work").mkdir()
+    os.mkfifo(folder / "_abaco_binary_data")
+    (folder / "_abaco_results.sock").touch()
+    with Sandbox(tmp_path, images={"late/shell": "true"}) as tenant, Http(tenant) as http:
+        tenant.run_until_idle()
+        assert Acting(tenant, http).execution(actor_id, execution_id)["exitCode"] == 0
+    assert sorted(os.listdir(folder)) == ["log", "results"]
+
+
 def test_a_running_execution_ends_with_the_tenant_and_says_so(tmp_path: Path, gate: Path) -> None:
     with running(tmp_path / "root") as acting:
         actor_id = acting.add(f"echo $$ > {gate}; sleep 600")
@@ -452,6 +466,8 @@ def test_a_killed_tenant_leaves_neither_processes_nor_loses_messages(tmp_path: P
         [actor] = checked(acting.http.get("/actors/v2"), "actors.list")
         statuses = [each["status"] for each in acting.executions(actor["id"])]
         assert statuses == ["ERROR", "COMPLETE", "COMPLETE"]
+        folders = (tmp_path / "root" / "actors" / actor["id"]).iterdir()
+        assert [sorted(os.listdir(folder)) for folder in folders] == [["log", "results"]] * 3
     assert (tmp_path / "order").read_text() == "1\n2\n"
 
 
