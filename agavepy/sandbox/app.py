@@ -10,12 +10,12 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
 from .answers import Answer, ChangedMeanwhile, FileAnswer, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Page, Reply, Unsupported
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Octets, Page, Reply, Unsupported
 from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
@@ -267,12 +267,33 @@ class App:
         if security == "bearer" and request.errand_of:
             gateway.check_api(self._state.accounts, request.path, user=request.errand_of)
             return request.errand_of
+        if isinstance(found, Match) and self._key(request, found):
+            return self._holder(request, found)
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:
             return gateway.basic_user(self._state.accounts, request.authorization)
         except ApiError as error:
             raise gateway.Refused(envelope.refusal(error, result={}, query=request.query)) from None
+
+    def _key(self, request: Request, match: Match) -> str:
+        """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
+        service = self._state.services.get(match.operation.name.partition(".")[0])
+        if service is None or not service.key_parameter or request.authorization:
+            return ""
+        return request.query.get(service.key_parameter, "")
+
+    def _holder(self, request: Request, match: Match) -> str:
+        service = self._state.services[match.operation.name.partition(".")[0]]
+        try:
+            return service.holder_of(self._key(request, match), match.path)
+        except ApiError as error:
+            raise self._refused(service, error, request.query) from None
+
+    def _refused(self, service: Service, error: ApiError, query: Mapping[str, str]) -> gateway.Refused:
+        asked = query if service.takes_conventions else {}
+        keys = service.envelope_keys
+        return gateway.Refused(envelope.refusal(error, result=service.error_result, query=asked, keys=keys))
 
     def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
         try:
@@ -281,16 +302,17 @@ class App:
             values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
             return self._outcome(admitted, admitted.method(call, **values))
         except ApiError as error:
-            refusal = envelope.refusal(error, result=admitted.service.error_result, query=admitted.query)
-            raise gateway.Refused(refusal) from error
+            raise self._refused(admitted.service, error, admitted.query) from error
 
     def _call_of(self, admitted: Admitted) -> Call:
+        key = self._key(admitted.request, admitted.match)
         return Call(
             user=admitted.user,
             operation=admitted.match.operation.name,
             base_url=self._base_url(admitted.request),
             query=admitted.query,
-            admin=bool(admitted.user) and self._state.accounts.is_admin(admitted.user),
+            admin=bool(admitted.user) and not key and self._state.accounts.is_admin(admitted.user),
+            key=key,
         )
 
     def _base_url(self, request: Request) -> str:
@@ -303,10 +325,12 @@ class App:
 
     def _outcome(self, admitted: Admitted, value: Any) -> Answer | FileAnswer:
         """Return the answer to what a method returned."""
-        query = admitted.query
+        query = admitted.query if admitted.service.takes_conventions else {}
         if isinstance(value, Download):
             attachment = envelope.is_true(query.get("force"))
             return file_answer(value, admitted.request.headers, known=self._state.checksums, attachment=attachment)
+        if isinstance(value, Octets):
+            return Answer(200, value.data, media_type="application/octet-stream")
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
         answer = envelope.success(
@@ -325,5 +349,6 @@ class App:
         if isinstance(result, Page):
             return result.elements
         reads = admitted.request.method in ("GET", "HEAD")
-        pages = isinstance(result, list) and reads and not arguments.pages_itself(admitted.method)
+        wanted = reads and admitted.service.takes_conventions
+        pages = isinstance(result, list) and wanted and not arguments.pages_itself(admitted.method)
         return search.page(result, admitted.query) if pages else result

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +13,7 @@ from .api import ApiError, NotFound
 from .downloads import Interruption
 from .fields import seconds
 from .lifecycle import AFTER_THE_RUN, EVENTS, JobEnded, is_final
-from .process import Process
+from .process import Process, base_environment
 from .work_folder import WorkFolder, files_below
 
 if TYPE_CHECKING:
@@ -203,26 +201,14 @@ class JobRun:
             err=self._folder.err,
         )
         try:
-            with self._killed_unless_ended(process):
+            self._process = process  # it can be killed from outside from now on
+            with process.ending():
                 self._follow(process)
         finally:
             self._state.store.delete(PROCESS, self.job_id)
 
     def _environment(self) -> dict[str, str]:
-        """Return all the process gets of this machine's variables: nothing that could hold a secret."""
-        kept = {"PATH": os.environ.get("PATH") or os.defpath, "LANG": os.environ.get("LANG") or "C.UTF-8"}
-        return {**kept, "HOME": str(self._folder.path), **self._macros()}
-
-    @contextlib.contextmanager
-    def _killed_unless_ended(self, process: Process) -> Iterator[None]:
-        """Let the process be killed from outside from now on; leave nothing of it running."""
-        self._process = process
-        try:
-            yield
-        except BaseException:
-            process.kill()
-            process.wait(limit_s=0)
-            raise
+        return {**base_environment(self._folder.path), **self._macros()}
 
     def _follow(self, process: Process) -> None:
         self._folder.pid.write_text(f"{process.pid}\n")

@@ -56,6 +56,7 @@ class Sandbox:
     :param tenant_id: its code, in the list of tenants.
     :param tenants: further tenants to announce, dicts with ``id``, ``name`` and ``url``.
     :param smtp: the server that takes the tenant's e-mails, ``"127.0.0.1:2525"``; without one they fail.
+    :param images: image name → command line of this machine, for actors: ``{"me/wc": "python3 /home/me/wc.py"}``.
     :param clock: the tenant's time; a :class:`~agavepy.sandbox.ManualClock` for tests.
     """
 
@@ -71,11 +72,13 @@ class Sandbox:
         tenants: Sequence[Mapping[str, str]] = (),
         smtp: str | None = None,
         clock: Clock | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self._smtp = server_of(smtp) if smtp is not None else None
         self._tenant_id, self._tenants = tenant_id, announced(tenant_id, tenants)
         self._wanted_root, self._wanted_port, self._tls = root, port, tls
         self._token_ttl_s, self._users, self._clock = token_ttl_s, dict(users or {}), clock
+        self._images = dict(images or {})
         self.username = next(iter(self._users), DEFAULT_USER)
         self._passwords = dict(self._users)  # that somebody chose, so that no file need keep them
         self._running: _Running | None = None
@@ -107,6 +110,7 @@ class Sandbox:
             tenants=self._tenants,
             smtp=self._smtp,
             clock=self._clock,
+            images=self._images,
         )
         return self
 
@@ -197,7 +201,7 @@ class Sandbox:
         self._live.state.accounts.tokens.revoke_refresh_tokens(user)
 
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import and no job is left to do.
+        """Return when no import, no job and no execution of an actor is left to do.
 
         :raises TimeoutError: not in time.
         """
@@ -256,6 +260,7 @@ class _Running:
         tenants: Sequence[Announced],
         smtp: tuple[str, int] | None,
         clock: Clock | None,
+        images: dict[str, str],
     ) -> None:
         self._undo: list[Any] = []
         try:
@@ -271,6 +276,7 @@ class _Running:
                 users=users,
                 url=self.url,
                 smtp=smtp,
+                images=images,
             )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
@@ -280,6 +286,7 @@ class _Running:
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)
             server.start(socket_)
+            self._undo.append(self.state.let_go)
         except BaseException:
             self.stop()
             raise

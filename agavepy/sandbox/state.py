@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +16,7 @@ from .disk import Disk
 from .events import Events
 from .runner import JobRunner
 from .services import Service
+from .services.actors import Actors
 from .services.admin import Admin
 from .services.apps import Apps
 from .services.attempts import Attempts
@@ -51,6 +52,7 @@ class State:
     :param tenants: further tenants that the tenants service lists.
     :param url: where it is served, for the links in notifications.
     :param smtp: host and port of the server for e-mails; None: they fail.
+    :param images: image name → command line, of images that actors may name.
     :raises RootInUse: another process, or another State, has this root.
     """
 
@@ -65,6 +67,7 @@ class State:
         users: dict[str, str] | None = None,
         url: str = "",
         smtp: tuple[str, int] | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self.root = Path(root).resolve()
         if self.root.exists() and not self.root.is_dir():
@@ -72,6 +75,7 @@ class State:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tenant_id = tenant_id
         self.announced = tuple(tenants)
+        self.images = dict(images or {})
         self.clock = clock or Clock()
         self.url, self.smtp = url, smtp
         self.events = Events()
@@ -99,8 +103,13 @@ class State:
         """Stop the jobs and imports that run, close the store, give the root free."""
         self._undo.close()
 
+    def let_go(self) -> None:
+        """End the waiting of requests that are being answered; the tenant stops."""
+        for service in self.services.values():
+            service.let_go()
+
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import, no job, and no check or delivery that is due is left to do.
+        """Return when nothing is left to do: no import, job, execution of an actor, check or delivery that is due.
 
         :raises TimeoutError: not in time.
         """
@@ -112,7 +121,7 @@ class State:
     def _services(self) -> dict[str, Service]:
         kinds: tuple[type[Service], ...] = (
             *(Tenants, Clients, Profiles, Notifications, Attempts, Files, Apps, Jobs, Meta),
-            *(Monitors, Postits, Transforms, Admin),
+            *(Monitors, Postits, Transforms, Admin, Actors),
         )
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 

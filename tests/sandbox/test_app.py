@@ -36,6 +36,10 @@ def test_another_scheme_than_bearer_is_no_token(tenant: Sandbox, header: str) ->
     assert bare(tenant, "/apps/v2/", Authorization=header).json()["fault"]["code"] == 900902
 
 
+def test_a_parameter_without_a_name_is_no_token(tenant: Sandbox) -> None:
+    assert bare(tenant, "/apps/v2/?=x").json()["fault"]["code"] == 900902
+
+
 def test_an_unknown_token_gets_fault_900901(tenant: Sandbox) -> None:
     answer = bare(tenant, "/apps/v2/", Authorization="Bearer nobody-knows-it")
     assert answer.status_code == 401
