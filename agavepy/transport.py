@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import requests
 import requests.adapters
 
-from . import curl
+from . import curl, environment
 from .errors import AgaveError
 from .multipart import MultipartBody
 from .paths import redact
@@ -309,7 +309,7 @@ def _hint(error: BaseException, request: Request) -> str:
 
 def _certificates(verify: bool | str | None) -> bool | str:
     if verify is None or verify == "":
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        verify = environment.verify()
     if isinstance(verify, (str, os.PathLike)):
         verify = os.fspath(verify)
         if not os.access(verify, os.R_OK):

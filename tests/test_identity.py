@@ -452,7 +452,9 @@ def test_the_cache_is_the_last_resort_and_its_criteria_choose(ag: Agave, monkeyp
         assert Agave.restore(**keywords)._token == ag._token
     environment(monkeypatch, BASE_URL="https://other", TOKEN="other")
     assert Agave.restore(tenant_id="sandbox")._token == ag._token
-    with pytest.raises(AgaveError, match=r"No session with tenant_id='other' in .* There are \(.*\): sandbox/nryan/Default"):
+    with pytest.raises(
+        AgaveError, match=r"No session with tenant_id='other' in .* There are \(.*\): sandbox/nryan/Default"
+    ):
         Agave.restore(tenant_id="other")
 
 
