@@ -17,6 +17,7 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_TRUSTED_OWNERS = (0,)  # beside the user of the process
 _TRUE = ("true", "on", "ok", "y", "yes", "1")
 _FALSE = ("false", "off", "n", "no", "0")
 
@@ -76,7 +77,7 @@ def _current_folder() -> Path | None:
 
 
 def _is_trusted(path: Path) -> bool:
-    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
+    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), *_TRUSTED_OWNERS)
 
 
 def _set(path: Path) -> None:
