@@ -22,7 +22,9 @@ TOKEN = Answer(body=json.dumps({"access_token": "a-2", "refresh_token": "r-2", "
 
 @pytest.mark.promise("2.1")
 def test_keywords_become_the_attributes_that_programs_read() -> None:
-    ag = Agave(token="t", refresh_token="r", jwt="j", jwt_header_name="X-J", api_key="k", expires_at="soon", verify=False)
+    ag = Agave(
+        token="t", refresh_token="r", jwt="j", jwt_header_name="X-J", api_key="k", expires_at="soon", verify=False
+    )
     assert (ag._token, ag._refresh_token, ag.header_name, ag.api_key) == ("t", "r", "X-J", "k")
     assert (ag.expires_at, ag.verify, Agave().verify) == ("soon", False, True)
     with pytest.raises(TypeError):

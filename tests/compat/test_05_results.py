@@ -31,8 +31,13 @@ def test_results_are_records_and_lists_of_them(ag: Agave, recorder: Recorder) ->
 
 
 @pytest.mark.promise("5.2")
-@pytest.mark.parametrize("body", [b'{"status": "success", "message": null, "version": "1", "result": null}',
-                                  b'{"status": "success", "message": null, "version": "1"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status": "success", "message": null, "version": "1", "result": null}',
+        b'{"status": "success", "message": null, "version": "1"}',
+    ],
+)
 def test_no_result_is_none(ag: Agave, recorder: Recorder, body: bytes) -> None:
     recorder.always = Answer(body=body)
     assert ag.files.delete(systemId="s", filePath="p") is None
