@@ -34,7 +34,8 @@ BINARY_MESSAGE_VARIABLE = "_abaco_binary_data_file"
 RESULTS_VARIABLE = "_abaco_results_socket"
 
 FIRST_BYTE_S = 5.0  # for the first byte of a message: the other side may open the pipe later than we do
-NEXT_BYTE_S = 1.0  # for the next: some writers never close the pipe
+LITTLE_MORE_S, MUCH_MORE_S = 0.05, 2.0  # for the next one, of a message that fits into a pipe and of a longer one
+PIPE_BYTES = 1 << 16
 
 EXECUTOR_NAME = "agpy_abaco_executor"
 IMAGES = {
@@ -99,15 +100,12 @@ def get_binary_message() -> bytes:
     """
     Return the message that was sent as bytes; empty where there is none.
 
-    :raises AgaveError: this is no actor.
+    :raises FileNotFoundError: this is no actor, or it was sent text.
     """
     path = os.environ.get(BINARY_MESSAGE_VARIABLE) or BINARY_MESSAGE
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a reader that blocks would wait for a message for ever
     try:
-        pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a reader that blocks would wait for a message for ever
-    except OSError as error:
-        raise AgaveError(f"{path}: there is no binary message here, is this an actor? ({error.strerror})") from error
-    try:
-        return b"".join(_frames(pipe))
+        return _read_all(pipe)
     finally:
         os.close(pipe)
 
@@ -168,16 +166,18 @@ def _read_message(text: str | None) -> tuple[AttrDict, str]:
     return AttrDict(), problem
 
 
-def _frames(pipe: int) -> Any:
+def _read_all(pipe: int) -> bytes:
     waiting = select.poll()
     waiting.register(pipe, select.POLLIN)
-    longest_s = FIRST_BYTE_S
-    while waiting.poll(longest_s * 1000):
-        frame = os.read(pipe, 1 << 16)
+    data, pause_s = bytearray(), FIRST_BYTE_S
+    while waiting.poll(pause_s * 1000):
+        frame = os.read(pipe, PIPE_BYTES)
         if not frame:  # the writer has closed it
-            return
-        yield frame
-        longest_s = NEXT_BYTE_S
+            break
+        data += frame
+        # Not every writer closes the pipe. What fits into it is there at once; of more, the rest has to come first.
+        pause_s = LITTLE_MORE_S if len(data) < PIPE_BYTES else MUCH_MORE_S
+    return bytes(data)
 
 
 def _cloudpickle() -> ModuleType:

@@ -90,7 +90,7 @@ def test_the_other_steps_on_clients_print_tables(
     capsys.readouterr()
     fresh.clients_list()
     assert ["made-by-11-4", "what", "for"] in [line.split() for line in capsys.readouterr().out.splitlines()]
-    fresh.clients_subscribe("PublicKeys", "v2", "admin", client_name="made-by-11-4")
+    fresh.clients_subscribe("Apps", "v2", "admin", client_name="made-by-11-4")
     for step in (fresh.clients_subscriptions, fresh.clients_subscribtions):
         step()
         assert capsys.readouterr().out.split()[:3] == ["NAME", "VERSION", "PROVIDER"]
