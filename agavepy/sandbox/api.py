@@ -19,6 +19,7 @@ class Call:
     base_url: str  # "https://127.0.0.1:4567", for _links
     query: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as sent, declared or not
     admin: bool = False
+    key: str = ""  # what the caller showed in place of a token; the service decides how far it goes
 
     def link(self, path: str) -> dict[str, str]:
         """Return the HAL link of a path of this tenant, ``path`` without a leading slash."""
@@ -75,6 +76,13 @@ class Download:
     path: Path
     name: str
     mime_type: str
+
+
+@dataclasses.dataclass
+class Octets:
+    """Bytes that go back as they are, without an envelope."""
+
+    data: bytes
 
 
 class ApiError(Exception):

@@ -9,12 +9,12 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from . import arguments, bodies, envelope, gateway, oauth, search
 from .answers import Answer, FileAnswer, Receive, Send, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Page, Reply, Unsupported
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Octets, Page, Reply, Unsupported
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
 from .forms import Body
@@ -164,6 +164,8 @@ class App:
         security = found.operation.security if isinstance(found, Match) else "bearer"
         if security == "open":
             return ""
+        if isinstance(found, Match) and self._key(request, found):
+            return self._holder(request, found)
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:
@@ -171,21 +173,39 @@ class App:
         except ApiError as error:
             raise gateway.Refused(envelope.refusal(error, result={}, query=request.query)) from None
 
+    def _key(self, request: Request, match: Match) -> str:
+        """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
+        service = self._state.services.get(match.operation.name.partition(".")[0])
+        return "" if service is None or request.authorization else request.query.get(service.key_parameter, "")
+
+    def _holder(self, request: Request, match: Match) -> str:
+        service = self._state.services[match.operation.name.partition(".")[0]]
+        try:
+            return service.holder_of(self._key(request, match), match.path)
+        except ApiError as error:
+            raise self._refused(service, error, request.query) from None
+
+    def _refused(self, service: Service, error: ApiError, query: Mapping[str, str]) -> gateway.Refused:
+        asked = query if service.takes_conventions else {}
+        keys = service.envelope_keys
+        return gateway.Refused(envelope.refusal(error, result=service.error_result, query=asked, keys=keys))
+
     def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
         try:
             values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
             return self._outcome(admitted, admitted.method(self._call_of(admitted), **values))
         except ApiError as error:
-            refusal = envelope.refusal(error, result=admitted.service.error_result, query=admitted.query)
-            raise gateway.Refused(refusal) from error
+            raise self._refused(admitted.service, error, admitted.query) from error
 
     def _call_of(self, admitted: Admitted) -> Call:
+        key = self._key(admitted.request, admitted.match)
         return Call(
             user=admitted.user,
             operation=admitted.match.operation.name,
             base_url=self._base_url(admitted.request),
             query=admitted.query,
-            admin=bool(admitted.user) and self._state.accounts.is_admin(admitted.user),
+            admin=bool(admitted.user) and not key and self._state.accounts.is_admin(admitted.user),
+            key=key,
         )
 
     def _base_url(self, request: Request) -> str:
@@ -198,9 +218,11 @@ class App:
 
     def _outcome(self, admitted: Admitted, value: Any) -> Answer | FileAnswer:
         """Return the answer to what a method returned."""
-        query = admitted.query
+        query = admitted.query if admitted.service.takes_conventions else {}
         if isinstance(value, Download):
             return file_answer(value, admitted.request.headers, attachment=envelope.is_true(query.get("force")))
+        if isinstance(value, Octets):
+            return Answer(200, value.data, media_type="application/octet-stream")
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
         return envelope.success(
@@ -218,5 +240,6 @@ class App:
         if isinstance(result, Page):
             return result.elements
         reads = admitted.request.method in ("GET", "HEAD")
-        pages = isinstance(result, list) and reads and not arguments.pages_itself(admitted.method)
+        wanted = reads and admitted.service.takes_conventions
+        pages = isinstance(result, list) and wanted and not arguments.pages_itself(admitted.method)
         return search.page(result, admitted.query) if pages else result

@@ -31,6 +31,12 @@ class ManualClock(Clock):
             self._now += seconds
 
 
+def utc(seconds: float) -> str:
+    """Return ISO 8601 with milliseconds in UTC: ``2018-07-10T17:28:01.000Z``."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def iso(seconds: float) -> str:
     """Return ISO 8601 with milliseconds and the machine's offset: ``2018-07-10T12:28:01.000-05:00``."""
     return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from . import Sandbox
+from .actor_images import Images
 from .api import ApiError
 from .state import RootInUse
 
@@ -38,12 +39,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate of its own")
     parser.add_argument("--token-ttl", type=_seconds, default=14400, metavar="S", help="seconds a token lives")
     parser.add_argument("--user", type=_user, metavar="NAME:PASSWORD", help="default: 'sandbox'")
+    parser.add_argument(
+        "--image", type=_image, action="append", metavar="NAME=COMMAND", help="run actors of this image by a command"
+    )
     return parser
 
 
 def _serve(chosen: argparse.Namespace) -> None:
     users = dict([chosen.user]) if chosen.user else None
-    tenant = Sandbox(chosen.root, port=chosen.port, tls=chosen.tls, token_ttl_s=chosen.token_ttl, users=users)
+    tenant = Sandbox(
+        chosen.root,
+        port=chosen.port,
+        tls=chosen.tls,
+        token_ttl_s=chosen.token_ttl,
+        users=users,
+        images=dict(chosen.image or ()),
+    )
     with tenant:
         print(_greeting(tenant), flush=True)
         _wait()
@@ -102,3 +113,12 @@ def _user(text: str) -> tuple[str, str]:
     if not (name and colon and password):
         raise argparse.ArgumentTypeError("give the user as NAME:PASSWORD")
     return name, password
+
+
+def _image(text: str) -> tuple[str, str]:
+    name, _, command = text.partition("=")
+    try:
+        Images({name: command})
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"give the image as NAME=COMMAND. {problem}") from None
+    return name, command

@@ -48,10 +48,16 @@ def success(
     return _wrapped(status, "success", message, result, query, keys)
 
 
-def refusal(error: ApiError, *, result: Any = NOTHING, query: Mapping[str, str]) -> Answer:
+def refusal(
+    error: ApiError,
+    *,
+    result: Any = NOTHING,
+    query: Mapping[str, str],
+    keys: tuple[str, ...] = Service.envelope_keys,
+) -> Answer:
     """Return the error's envelope with its status; ``result`` is for services that send one with errors."""
     status = next(STATUS_OF_ERROR[each] for each in type(error).__mro__ if each in STATUS_OF_ERROR)
-    return _wrapped(status, "error", str(error), result, query, Service.envelope_keys)
+    return _wrapped(status, "error", str(error), result, query, keys)
 
 
 def failure(*, query: Mapping[str, str]) -> Answer:

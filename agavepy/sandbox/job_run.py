@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from .api import ApiError, NotFound
 from .downloads import Interruption
 from .fields import seconds
 from .lifecycle import AFTER_THE_RUN, JobEnded, is_final
-from .process import Process
+from .process import Process, base_environment
 from .work_folder import WorkFolder, files_below
 
 if TYPE_CHECKING:
@@ -209,9 +208,7 @@ class JobRun:
             self._state.store.delete(PROCESS, self.job_id)
 
     def _environment(self) -> dict[str, str]:
-        """Return all the process gets of this machine's variables: nothing that could hold a secret."""
-        kept = {"PATH": os.environ.get("PATH") or os.defpath, "LANG": os.environ.get("LANG") or "C.UTF-8"}
-        return {**kept, "HOME": str(self._folder.path), **self._macros()}
+        return {**base_environment(self._folder.path), **self._macros()}
 
     @contextlib.contextmanager
     def _killed_unless_ended(self, process: Process) -> Iterator[None]:

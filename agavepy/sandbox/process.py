@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -11,8 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
+_BLOCK_BYTES = 512  # in which getrusage(2) counts
 # A tenant that dies before it has written down that the job runs closes the pipe: then the job never does.
 _GATE = 'read -r go || exit 0; exec "$@" </dev/null'
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What a command and those of its children that it waited for have used."""
+
+    cpu_s: float = 0.0
+    disk_bytes: int = 0
 
 
 class Process:
@@ -22,16 +32,24 @@ class Process:
     A child that leaves the group by starting a session of its own is not followed. The command itself begins with
     :meth:`go`, and not at all if this process ends before that.
 
+    :param err: None: its errors go where its output goes.
     :raises OSError: it cannot be started.
     """
 
     def __init__(
-        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], out: Path, err: Path
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        out: Path,
+        err: Path | None = None,
     ) -> None:
         self._ending = threading.Lock()
         self._ended = False
         self.timed_out = False
-        with out.open("wb") as stdout, err.open("wb") as stderr:
+        self.usage = Usage()
+        with out.open("wb") as stdout, err.open("wb") if err else contextlib.nullcontext(stdout) as stderr:
             self._popen = subprocess.Popen(  # noqa: S603 - a shell and the script that the runner wrote
                 ["/bin/sh", "-c", _GATE, "sh", *command],
                 cwd=folder,
@@ -56,13 +74,20 @@ class Process:
         timer.daemon = True
         timer.start()
         try:
-            code = self._popen.wait()
+            code = self._reaped()
         finally:
             timer.cancel()
             timer.join()
         self._end()
         self._gate.close()
         return code
+
+    def _reaped(self) -> int:
+        if self._popen.returncode is None:
+            _, status, used = os.wait4(self.pid, 0)  # in place of Popen.wait(), which does not tell what it used
+            self._popen.returncode = os.waitstatus_to_exitcode(status)
+            self.usage = Usage(used.ru_utime + used.ru_stime, (used.ru_inblock + used.ru_oublock) * _BLOCK_BYTES)
+        return self._popen.returncode
 
     @property
     def _gate(self) -> IO[bytes]:
@@ -86,6 +111,12 @@ class Process:
 
     def _kill_group(self) -> None:
         _kill_group(self.pid)
+
+
+def base_environment(home: Path) -> dict[str, str]:
+    """Return all that a process gets of this machine's variables: nothing that could hold a secret."""
+    kept = {"PATH": os.environ.get("PATH") or os.defpath, "LANG": os.environ.get("LANG") or "C.UTF-8"}
+    return {**kept, "HOME": str(home)}
 
 
 def started(pid: int) -> str:

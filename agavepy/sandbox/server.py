@@ -44,6 +44,7 @@ class Sandbox:
         password.
     :param tenant_id: its code, in the list of tenants.
     :param tenants: further tenants to announce, dicts with ``id``, ``name`` and ``url``.
+    :param images: image name → command line of this machine, for actors: ``{"me/wc": "python3 /home/me/wc.py"}``.
     :param clock: the tenant's time; a :class:`~agavepy.sandbox.ManualClock` for tests.
     """
 
@@ -58,10 +59,12 @@ class Sandbox:
         tenant_id: str = "sandbox",
         tenants: Sequence[Mapping[str, str]] = (),
         clock: Clock | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self._tenant_id, self._tenants = tenant_id, announced(tenant_id, tenants)
         self._wanted_root, self._wanted_port, self._tls = root, port, tls
         self._token_ttl_s, self._users, self._clock = token_ttl_s, dict(users or {}), clock
+        self._images = dict(images or {})
         self.username = next(iter(self._users), DEFAULT_USER)
         self._passwords = dict(self._users)  # that somebody chose, so that no file need keep them
         self._running: _Running | None = None
@@ -92,6 +95,7 @@ class Sandbox:
             tenant_id=self._tenant_id,
             tenants=self._tenants,
             clock=self._clock,
+            images=self._images,
         )
         return self
 
@@ -159,7 +163,7 @@ class Sandbox:
         self._live.state.accounts.tokens.revoke_refresh_tokens(user)
 
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import and no job is left to do.
+        """Return when no import, no job and no execution of an actor is left to do.
 
         :raises TimeoutError: not in time.
         """
@@ -217,13 +221,20 @@ class _Running:
         tenant_id: str,
         tenants: Sequence[Announced],
         clock: Clock | None,
+        images: dict[str, str],
     ) -> None:
         self._undo: list[Any] = []
         try:
             socket_ = self._listening(port)
             folder = Path(root) if root is not None else self._temporary_folder()
             self.state = State(
-                folder, clock=clock, token_ttl_s=token_ttl_s, tenant_id=tenant_id, tenants=tenants, users=users
+                folder,
+                clock=clock,
+                token_ttl_s=token_ttl_s,
+                tenant_id=tenant_id,
+                tenants=tenants,
+                users=users,
+                images=images,
             )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)

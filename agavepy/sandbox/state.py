@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ from .credentials import CredentialsFile
 from .disk import Disk
 from .runner import JobRunner
 from .services import Service
+from .services.actors import Actors
 from .services.apps import Apps
 from .services.clients import Clients
 from .services.files import Files
@@ -40,6 +41,7 @@ class State:
 
     :param token_ttl_s: seconds an access token lives.
     :param tenants: further tenants that the tenants service lists.
+    :param images: image name → command line, of images that actors may name.
     :raises RootInUse: another process, or another State, has this root.
     """
 
@@ -52,6 +54,7 @@ class State:
         tenant_id: str = "sandbox",
         tenants: Sequence[Announced] = (),
         users: dict[str, str] | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self.root = Path(root).resolve()
         if self.root.exists() and not self.root.is_dir():
@@ -59,6 +62,7 @@ class State:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tenant_id = tenant_id
         self.announced = tuple(tenants)
+        self.images = dict(images or {})
         self.clock = clock or Clock()
         with contextlib.ExitStack() as undo:
             undo.enter_context(_locked(self.root / "lock"))
@@ -75,6 +79,8 @@ class State:
             self.runner = JobRunner(self)
             undo.callback(self.runner.stop)
             self.runner.start()
+            for service in self.services.values():
+                service.start()
             self._undo = undo.pop_all()
 
     def close(self) -> None:
@@ -82,7 +88,7 @@ class State:
         self._undo.close()
 
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import and no job is left to do.
+        """Return when no import, no job and no execution of an actor is left to do.
 
         :raises TimeoutError: not in time.
         """
@@ -91,7 +97,7 @@ class State:
         self.runner.run_until_idle(timeout_s=timeout_s)
 
     def _services(self) -> dict[str, Service]:
-        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs)
+        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Actors)
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ document, a list of documents, None (no payload), or one of the classes of :mod:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..api import NOTHING
@@ -20,11 +21,24 @@ class Service:
     name = ""
     envelope_keys: tuple[str, ...] = ("status", "message", "version", "result")  # in the order they are written
     error_result: Any = NOTHING  # what an error's envelope holds in ``result``
+    takes_conventions = True  # whether ``naked``, ``pretty``, ``filter`` and paging mean something here
+    key_parameter = ""  # the query parameter that may stand in for a token
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.store = state.store
         self.clock = state.clock
+
+    def start(self) -> None:
+        """Take up what an earlier tenant on this root has left; every service is there by now."""
+
+    def holder_of(self, key: str, path: Mapping[str, str]) -> str:
+        """
+        Return the user in whose name a ``key_parameter`` opens what the path parameters name.
+
+        :raises BadRequest: it does not.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no {self.key_parameter}")
 
     def wait_idle(self, timeout_s: float) -> None:
         """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""

@@ -1,0 +1,103 @@
+"""What passes between tenant and program besides variables: a pipe of bytes in, a socket of results out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PIPE_NAME, SOCKET_NAME = "_abaco_binary_data", "_abaco_results.sock"
+
+_LONGEST_ADDRESS = 100  # bytes; the kernels take 103 (macOS) and 107 (Linux)
+_MOST_READ = 1 << 20
+_SMALLEST_PIPE = 16 << 10  # of any system
+
+
+@contextlib.contextmanager
+def binary_message(folder: Path, data: bytes) -> Iterator[Path]:
+    """
+    Give the place where a program reads a message of bytes, as long as the block.
+
+    It is a pipe that holds the whole message before the program begins: programs read until nothing is there. A
+    message too large for that is a file, which they read in the same way.
+    """
+    place = folder / PIPE_NAME
+    os.mkfifo(place, 0o600)
+    pipe = os.open(place, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that neither side waits for the other
+    try:
+        if _capacity(pipe, len(data)) >= len(data):
+            os.write(pipe, data)
+        else:
+            place.unlink()
+            place.write_bytes(data)
+        yield place
+    finally:
+        os.close(pipe)
+        place.unlink(missing_ok=True)
+
+
+def _capacity(pipe: int, wanted: int) -> int:
+    """Return how many bytes a pipe holds, after trying to make it hold so many."""
+    resize = getattr(fcntl, "F_SETPIPE_SZ", 1031 if os.uname().sysname == "Linux" else None)  # named since Python 3.10
+    if resize is None:
+        return _SMALLEST_PIPE
+    with contextlib.suppress(OSError):  # more than /proc/sys/fs/pipe-max-size, or than this user may have
+        return fcntl.fcntl(pipe, resize, max(wanted, _SMALLEST_PIPE))
+    return _SMALLEST_PIPE
+
+
+@contextlib.contextmanager
+def results_socket(folder: Path, keep: Callable[[bytes], None]) -> Iterator[Path]:
+    """
+    Give the address of a datagram socket, as long as the block; each datagram goes to ``keep`` at once.
+
+    All that was sent has been kept when the block is over.
+    """
+    with _short_folder(folder) as near, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        address = near / SOCKET_NAME
+        receiver.bind(str(address))
+        address.chmod(0o600)
+        over, waker = os.pipe()
+        thread = threading.Thread(target=_receive, args=(receiver, over, keep), name="actor-results", daemon=True)
+        thread.start()
+        try:
+            yield address
+        finally:
+            os.close(waker)
+            thread.join()
+            os.close(over)
+            address.unlink(missing_ok=True)
+
+
+def _receive(receiver: socket.socket, over: int, keep: Callable[[bytes], None]) -> None:
+    """Keep what comes until the other end of ``over`` is closed, and what is there by then."""
+    receiver.setblocking(False)
+    poll = select.poll()
+    for each in (receiver.fileno(), over):
+        poll.register(each, select.POLLIN | select.POLLHUP)
+    is_over = False
+    while not is_over:
+        is_over = over in [number for number, _ in poll.poll()]
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                keep(receiver.recv(_MOST_READ))
+
+
+@contextlib.contextmanager
+def _short_folder(folder: Path) -> Iterator[Path]:
+    """Give the folder, or a temporary one if no address of a socket could name it."""
+    if len(os.fsencode(folder / SOCKET_NAME)) <= _LONGEST_ADDRESS:
+        yield folder
+        return
+    short = Path(tempfile.mkdtemp(prefix="agavepy-"))
+    try:
+        yield short
+    finally:
+        shutil.rmtree(short)
