@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from agavepy import sessions
 from agavepy.agave import Agave
 from agavepy.sandbox import Sandbox
 
+ACTOR = f"{sys.executable} {Path(__file__).parent / 'programs' / 'reactor.py'}"  # the program of an image
+
 
 @pytest.fixture(scope="session")
 def tenant() -> Iterator[Sandbox]:
-    with Sandbox(users={"nryan": "tiptop-password"}) as running:
+    with Sandbox(users={"nryan": "tiptop-password"}, images={"nryan/reactor": ACTOR}) as running:
         yield running
 
 

@@ -163,12 +163,28 @@ def test_uploads_are_named_by_their_file_or_by_file_name(ag: Agave, recorder: Re
 @pytest.mark.promise("4.12")
 @pytest.mark.parametrize(
     "name",
-    """
-    postits.create postits.delete files.listPermissions monitors.list clients.create clients.list clients.delete
-    actors.addAlias actors.deleteAlias actors.getAlias actors.listAliases actors.deleteMessages meta.bulkCreate
-    meta.bulkUpdate jobs.search transforms.transformAndDownload admin.listPermissions actors.getOneExecutionResult
-    actors.sendBinaryMessage actors.updateState
-    """.split(),
+    [
+        "postits.create",
+        "postits.delete",
+        "files.listPermissions",
+        "monitors.list",
+        "clients.create",
+        "clients.list",
+        "clients.delete",
+        "actors.addAlias",
+        "actors.deleteAlias",
+        "actors.getAlias",
+        "actors.listAliases",
+        "actors.deleteMessages",
+        "meta.bulkCreate",
+        "meta.bulkUpdate",
+        "jobs.search",
+        "transforms.transformAndDownload",
+        "admin.listPermissions",
+        "actors.getOneExecutionResult",
+        "actors.sendBinaryMessage",
+        "actors.updateState",
+    ],
 )
 def test_operations_that_programs_use_are_there_documented_or_not(name: str) -> None:
     service, operation = name.split(".")
