@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agavepy import specs
-from agavepy.signatures import signature
+from agavepy.signatures import fields, signature
 from agavepy.specs import Document, OperationSpec, Parameter
 
 FOLDER = "operations"
@@ -32,7 +32,7 @@ def write(folder: Path) -> None:
 
 def page(document: Document) -> str:
     """Return the page of a service."""
-    return "\n".join([*_head(document), *(line for name in document for line in _operation(document.operation(name)))])
+    return "\n".join([*_head(document), *(line for name in document for line in _operation(document, document.operation(name)))])
 
 
 def _head(document: Document) -> Iterator[str]:
@@ -40,7 +40,7 @@ def _head(document: Document) -> Iterator[str]:
     yield from (_plain(document.raw.get("info", {}).get("description", "")), "")
 
 
-def _operation(spec: OperationSpec) -> Iterator[str]:
+def _operation(document: Document, spec: OperationSpec) -> Iterator[str]:
     yield f".. py:function:: {spec.name}{signature(spec)}"
     yield ""
     yield f"   {_plain(spec.summary).rstrip('.')}."
@@ -51,8 +51,14 @@ def _operation(spec: OperationSpec) -> Iterator[str]:
     yield ""
     for parameter in sorted(spec.parameters, key=lambda each: (not each.required, each.name)):
         yield f"   :param {parameter.name}: {_described(parameter)}"
+        yield from _fields(document, parameter)
     yield f"   :returns: {_plain(spec.result_description) or 'None'}"
     yield ""
+
+
+def _fields(document: Document, parameter: Parameter) -> Iterator[str]:
+    for name, notes, description in fields(document, parameter):
+        yield from ("", f"      * ``{name}`` ({_plain(notes)}): {_plain(description)}", "")
 
 
 def _described(parameter: Parameter) -> str:

@@ -167,6 +167,17 @@ def test_the_constructor_and_the_class_can_be_mocked() -> None:
         assert agavepy.agave.Agave().token.token_info["access_token"] == "a"
 
 
+@pytest.mark.promise("2.15")
+def test_a_client_whose_constructor_never_ran_can_be_used(recorder: Recorder) -> None:
+    ag = Agave.__new__(Agave)
+    ag.api_server, ag._token = recorder.url, "t"
+    recorder.result({"id": 5})
+    assert ag.systems.get(systemId="s") == {"id": 5}
+    assert ag.drift
+    assert copy.copy(ag)._token == "t"
+    assert repr(ag)
+
+
 @pytest.mark.promise("2.16")
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_a_copy_is_a_client_of_the_same_session(live: Agave, copied: Any) -> None:
