@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import auth, specs
+from . import auth, environment, specs
 from .cached import CachedSessions
 from .client import Operation, Service
 from .errors import AgaveError, AgaveException, AgavepyError, nearest
 from .files.methods import FilesMethods
+from .former_names import FormerNames
 from .identity import Identity, environment_session
 from .paths import redact
 from .records import AttrDict
@@ -20,6 +21,9 @@ from .tokens import Token
 if TYPE_CHECKING:
     import os
 
+    from .util import json_response as json_response
+    from .util import with_refresh as with_refresh
+
 __all__ = [
     "Agave",
     "AgaveError",
@@ -27,15 +31,22 @@ __all__ = [
     "AgavepyError",
     "AttrDict",
     "Operation",
+    "Resource",
     "Service",
     "Token",
+    "json_response",
     "load_resource",
+    "with_refresh",
 ]
 
 log = logging.getLogger("agavepy")
 
+Resource = Service  # its name up to 1.0
+environment.take_notice()  # here, since every program comes by
+
 LOGIN_TIME_LIMIT_S = 300.0
 DEFAULT_API_SERVER = "https://api.tacc.utexas.edu"
+_NOT_COPIED = ("_connection", "_connecting", "_renewing", "_drift")
 _PUBLIC = ("api_server", "tenant_id", "username", "client_name", "verify", "proxies", "resources")
 
 
@@ -50,7 +61,7 @@ def load_resource(api_server: str | None = None) -> dict[str, Mapping[str, Any]]
     return specs.load()
 
 
-class Agave(CachedSessions, FilesMethods, Identity):
+class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
     """
     A client of one tenant: its services are attributes, their operations are methods.
 
@@ -73,7 +84,8 @@ class Agave(CachedSessions, FilesMethods, Identity):
     :param created_at, expires_in, expires_at: of the access token: seconds since the epoch, seconds, text.
     :param use_nonce: send no token; calls carry ``nonce=``.
     :param jwt, jwt_header_name: of a trusted service, sent in that header instead of a token.
-    :param verify: True, False or the path of a CA certificate; None asks REQUESTS_CA_BUNDLE, then True.
+    :param verify: True, False or the path of a CA certificate; None asks the environment: TAPIS_DEFAULT_VERIFY_SSL,
+        REQUESTS_CA_BUNDLE, then True.
     :param proxies: as for requests; None asks the environment.
     :param resources: a folder of Swagger documents, or a dict of them, that add services or replace some.
     :param validate_bodies: what to do with a body that departs from its model: "off", "warn" or "error".
@@ -82,11 +94,19 @@ class Agave(CachedSessions, FilesMethods, Identity):
     :raises AgaveHTTPError: the tenant did not give a token.
     """
 
+    # Keyword, whether it is required, attribute, default: subclasses of earlier times copy the shape.
     PARAMS = (
-        "api_server", "tenant_id", "token", "refresh_token", "username", "password", "api_key", "api_secret",
-        "client_name", "token_username", "token_callback", "created_at", "expires_in", "expires_at", "use_nonce",
-        "jwt", "jwt_header_name", "verify", "proxies", "resources", "validate_bodies",
-    )  # fmt: skip
+        *((name, False, name, None) for name in ("api_server", "tenant_id", "username", "password")),
+        ("token", False, "_token", None),
+        ("refresh_token", False, "_refresh_token", None),
+        *((name, False, name, None) for name in ("api_key", "api_secret", "client_name", "token_username")),
+        *((name, False, name, None) for name in ("token_callback", "created_at", "expires_in", "expires_at")),
+        ("use_nonce", False, "use_nonce", False),
+        ("jwt", False, "jwt", None),
+        ("jwt_header_name", False, "header_name", None),
+        *((name, False, name, None) for name in ("verify", "proxies", "resources")),
+        ("validate_bodies", False, "_validate_bodies", "warn"),
+    )
 
     def __init__(
         self,
@@ -128,7 +148,8 @@ class Agave(CachedSessions, FilesMethods, Identity):
         self.token_username, self.token_callback = token_username, token_callback
         self.created_at, self.expires_in, self.expires_at = created_at, expires_in, expires_at
         self.use_nonce, self.jwt, self.header_name = use_nonce, jwt, jwt_header_name
-        self.verify, self.proxies, self.resources = verify, proxies, resources
+        self.verify = environment.verify() if verify is None else verify
+        self.proxies, self.resources = proxies, resources
         self._cache = None
         if self._can_buy_token() and self.api_server and not token:
             self.buy_token()
@@ -145,6 +166,21 @@ class Agave(CachedSessions, FilesMethods, Identity):
         if any("@" in address for address in (self.proxies or {}).values()):
             public["proxies"] = None  # they hold a password
         return _again, (type(self), public, folder)
+
+    def __copy__(self) -> Agave:
+        """
+        Return a client of the same session, with connections of its own.
+
+        Where the session is on disk, either goes on with what the other renewed; where it is not, a refresh token
+        can be redeemed by one of them only, and the other needs a password then.
+        """
+        twin = type(self).__new__(type(self))
+        own = {name for name, value in vars(self).items() if name in _NOT_COPIED or isinstance(value, Service)}
+        vars(twin).update({name: value for name, value in vars(self).items() if name not in own}, _drift={})
+        return twin
+
+    def __deepcopy__(self, memo: Any) -> Agave:
+        return self.__copy__()  # what it holds is text, or documents that the process shares
 
     @classmethod
     def restore(
@@ -188,9 +224,7 @@ class Agave(CachedSessions, FilesMethods, Identity):
             if named:
                 return cls(**{**named, **keywords})
             raise
-        restored = cls(**keywords)
-        restored._take_up(session, cache if cache_client else None)
-        return restored
+        return cls._restored(session, cache if cache_client else None, keywords)
 
     # Getting in
 
@@ -307,8 +341,9 @@ class Agave(CachedSessions, FilesMethods, Identity):
 
 def _note_unknown(keywords: Mapping[str, Any]) -> None:
     """Log the keywords that are ignored; one that looks like a slip, so that it is seen."""
+    known = [name for name, *_ in Agave.PARAMS]
     for name in keywords:
-        suggestion = nearest(name, Agave.PARAMS)
+        suggestion = nearest(name, known)
         log.log(logging.WARNING if suggestion else logging.DEBUG, "Agave() ignores the keyword %r.%s", name, suggestion)
 
 
@@ -322,3 +357,11 @@ def _again(kind: type[Agave], public: dict[str, Any], folder: str | None) -> Aga
         except AgaveError as error:
             log.warning("The pickled client is not logged in here: %s", error)
     return client
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("json_response", "with_refresh"):  # few ask for them
+        from . import util
+
+        return getattr(util, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -63,7 +63,12 @@ class CachedSessions:
     ) -> Agave:
         cache = Cache()
         session = cache.find(api_key=api_key, client_name=client_name, tenant_id=tenant_id)
-        restored: Agave = cls(**keywords)  # type: ignore[assignment]
+        return cls._restored(session, cache, keywords)
+
+    @classmethod
+    def _restored(cls, session: Session, cache: Cache | None, keywords: dict[str, Any]) -> Agave:
+        filed = {} if session.verify is None else {"verify": session.verify}
+        restored: Agave = cls(**{**filed, **keywords})  # type: ignore[assignment]
         restored._take_up(session, cache)
         return restored
 

@@ -46,7 +46,7 @@ class Client:
     @property
     def drift(self) -> list[Drift]:
         """In what the answers departed from the specification: operation, field, seen, expected; each once."""
-        return list(self._drift)
+        return list(vars(self).get("_drift", ()))
 
     def __getattr__(self, name: str) -> Service:
         if name.startswith("_"):
@@ -80,8 +80,9 @@ class Client:
         """Take notice of a success; a subclass may learn from it."""
 
     def _note_drift(self, drift: Drift) -> None:
-        if drift not in self._drift and len(self._drift) < 10_000:
-            self._drift[drift] = None
+        known = vars(self).setdefault("_drift", {})  # a client whose __init__ never ran has none yet
+        if drift not in known and len(known) < 10_000:
+            known[drift] = None
             log.debug("%s: %s is %s, expected %s", *drift)
 
 

@@ -42,7 +42,7 @@ def create(ag: Any, name: str | None = None, description: str | None = None) -> 
     :raises AgaveHTTPError: the server refused: a wrong password, a name that is taken.
     :raises AgaveError: it did not give a key and a secret.
     """
-    name = name or _made_up()
+    name = name or made_up_name()
     with as_user(ag, name), _without_token():
         body = {"clientName": name, "description": description or "", "tier": "Unlimited", "callbackUrl": ""}
         made = ag.clients.create(body=body)
@@ -144,7 +144,8 @@ def _of_session(ag: Any, function: str) -> str:
     return str(ag.client_name)
 
 
-def _made_up() -> str:
+def made_up_name() -> str:
+    """Return a name such as ``keen-otter-4711``."""
     adjective, noun = (secrets.choice(words.split()) for words in (_ADJECTIVES, _NOUNS))
     return f"{adjective}-{noun}-{secrets.randbelow(9000) + 1000}"
 

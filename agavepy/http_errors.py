@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from . import environment
 from .errors import AgaveException, AgavepyError
 from .paths import redact
 
@@ -77,6 +78,8 @@ def _text(response: requests.Response, message: str, hint: str) -> str:
     side = "Client" if response.status_code < 500 else "Server"
     reason = response.reason or "Unknown"
     text = f"{response.status_code} {side} Error: {reason} for url: {redact(response.url)}"
+    if not environment.is_true("TAPIS_PY_VERBOSE_ERRORS", default=True):
+        return text
     return " - ".join(filter(None, [text, message, hint]))
 
 

@@ -60,6 +60,7 @@ class Session(NamedTuple):
     created_at: float | None = None  # seconds since the epoch
     expires_in: float | None = None  # seconds
     expires_at: str | None = None  # as it stands in the file
+    verify: bool | str | None = None  # of certificates; written by other tools, read by us
 
     def __repr__(self) -> str:
         return f"<session {self.client_name} of {self.username} at {self.tenant_id or self.api_server}>"
@@ -93,6 +94,8 @@ def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Sess
     values = {ours: raw.get(theirs) or raw.get(ours) for ours, theirs in FILE_KEYS.items()}
     found: dict[str, Any] = {name: value for name, value in values.items() if value and isinstance(value, str)}
     found["created_at"], found["expires_in"] = number(values["created_at"]), number(values["expires_in"])
+    verify = raw.get("verify")
+    found["verify"] = verify if isinstance(verify, bool) or (verify and isinstance(verify, str)) else None
     return Session(client_name=client_name or raw.get("client_name") or None, **found)
 
 
@@ -391,8 +394,22 @@ class Cache:
                     session = _in_keyring(session)
                 first.commit(_dump(_with(config, session)))
                 second.commit(_dump(self._flat_with(flat, session)))
+                self._update_agpy(session)
 
             yield write
+
+    def _update_agpy(self, session: Session) -> None:
+        """Write new tokens into the lists that hold the session too: their readers would redeem the old ones."""
+        if not session.api_key or is_in_keyring(session):
+            return
+        for path in agpy_paths():
+            entries = self._read(path)
+            if isinstance(entries, list) and any(_is_entry_of(session, entry) for entry in entries):
+                updated = [_in_agpy(session, entry) if _is_entry_of(session, entry) else entry for entry in entries]
+                try:
+                    self._replace(path, updated)
+                except AgaveError as error:
+                    log.info("%s", error)  # that of the machine, which is not ours to write
 
     def _belongs_in_keyring(self, session: Session) -> bool:
         return self._keyring or any(map(is_in_keyring, self._copies(session)))
@@ -432,6 +449,20 @@ def is_same(one: Session, other: Session) -> bool:
     if one.api_key or other.api_key:
         return one.api_key == other.api_key and (one.username or "") == (other.username or "")
     return (one.tenant_id, one.username, one.client_name) == (other.tenant_id, other.username, other.client_name)
+
+
+def _is_entry_of(session: Session, entry: Any) -> bool:
+    return isinstance(entry, dict) and is_same(from_file(entry), session)
+
+
+def _in_agpy(session: Session, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of a list with the session's tokens, in the vocabulary that it has."""
+    written = to_file(session)
+    renewed = ("token", "refresh_token", "created_at", "expires_in", "expires_at")
+    return {
+        **entry,
+        **{FILE_KEYS[ours] if FILE_KEYS[ours] in entry else ours: written[FILE_KEYS[ours]] for ours in renewed},
+    }
 
 
 def with_secrets(session: Session) -> Session:

@@ -45,7 +45,8 @@ def _lines(document: Document, spec: OperationSpec) -> Iterator[str]:
     yield ""
     for parameter in _in_order(spec):
         yield f":param {parameter.name}: {_described(parameter)}"
-        yield from _fields(document, parameter)
+        for name, notes, description in fields(document, parameter):
+            yield f"    {name} ({notes}): {description}"
     for parameter in spec.parameters:
         if parameter.is_later:
             yield f":param {parameter.name}: (later servers only) {_described(parameter)}"
@@ -54,17 +55,17 @@ def _lines(document: Document, spec: OperationSpec) -> Iterator[str]:
     yield f"Source: {spec.verb} {spec.path}, operationId ``{spec.id}``."
 
 
-def _fields(document: Document, parameter: Parameter) -> Iterator[str]:
-    """Yield a line for each field of a body's model, the ones a server demands first."""
+def fields(document: Document, parameter: Parameter) -> Iterator[tuple[str, str, str]]:
+    """Yield name, notes and description of each field of a body's model, the ones a server demands first."""
     schema = document.resolve(parameter.raw.get("schema", {}))
     required = set(schema.get("required", ()))
-    fields = document.properties(schema)
-    for name in sorted(fields, key=lambda name: (name not in required, name)):
-        field = {**fields[name], **document.resolve(fields[name])}
+    properties = document.properties(schema)
+    for name in sorted(properties, key=lambda name: (name not in required, name)):
+        field = {**properties[name], **document.resolve(properties[name])}
         notes = [str(field.get("type", "any"))] + ["required"] * (name in required)
         if "enum" in field:
             notes.append(f"one of {', '.join(map(str, field['enum']))}")
-        yield f"    {name} ({'; '.join(notes)}): {fields[name].get('description', field.get('description', ''))}"
+        yield name, "; ".join(notes), properties[name].get("description", field.get("description", ""))
 
 
 def _described(parameter: Parameter) -> str:

@@ -15,7 +15,7 @@ import requests
 import requests.adapters
 import urllib3
 
-from . import curl
+from . import curl, environment
 from .errors import AgaveError
 from .multipart import MultipartBody
 from .paths import redact
@@ -354,6 +354,8 @@ def _hint(error: BaseException, request: Request) -> str:
 
 def _certificates(verify: Any) -> bool | str:
     if verify is None or verify == "":
+        if not environment.verify():
+            return False
         named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
         return _readable(os.environ[named], named_by=named) if named else True
     if isinstance(verify, (str, os.PathLike)):

@@ -15,7 +15,9 @@ SETTINGS = (
         f"TAPIS_{name}"
         for name in ("BASE_URL", "TOKEN", "REFRESH_TOKEN", "API_KEY", "API_SECRET", "USERNAME", "PASSWORD")
     ),
-    *(f"TAPIS_{name}" for name in ("TENANT_ID", "TENANTS_URL", "CACHE_DIR")),
+    *(f"TAPIS_{name}" for name in ("TENANT_ID", "TENANTS_URL", "CACHE_DIR", "DEFAULT_TENANT_ID")),
+    "TAPIS_DEFAULT_VERIFY_SSL",
+    "TAPIS_PY_VERBOSE_ERRORS",
     "AGAVE_CACHE_DIR",
     "AGAVEPY_KEYRING",
     "TAPIS_PY_SHOW_CURL",
