@@ -10,6 +10,7 @@ from .. import json_schemas, mongo, uuids
 from ..api import ApiError, BadRequest, Call, Forbidden, NotFound, Page, Reply, Unsupported
 from ..fields import Fields, shown
 from ..items import ORDERS, Wanted
+from ..search import DEFAULT_LIMIT
 from ..store import new_uuid
 from . import Service, meta_records
 from .meta_access import Shared
@@ -42,7 +43,9 @@ class Meta(Service):
 
     # Metadata
 
-    def listMetadata(self, call: Call, *, limit: int, offset: int, q: str = "", privileged: bool = True) -> Page:
+    def listMetadata(
+        self, call: Call, *, limit: int = DEFAULT_LIMIT, offset: int = 0, q: str = "", privileged: bool = True
+    ) -> Page:
         query = mongo.read(q)
         wanted = _wanted(call, query, limit, offset, reader=None if call.admin and privileged else call.user)
         show = self._shower(call)
@@ -177,7 +180,9 @@ class Meta(Service):
 
     # Schemas
 
-    def searchSchema(self, call: Call, *, limit: int, offset: int, uuid: str = "", q: str = "") -> Page:
+    def searchSchema(
+        self, call: Call, *, limit: int = DEFAULT_LIMIT, offset: int = 0, uuid: str = "", q: str = ""
+    ) -> Page:
         query = mongo.read(q)
         if uuid:
             query = mongo.All((mongo.Field("uuid", mongo.Equals((uuid,))), query))
