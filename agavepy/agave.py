@@ -10,6 +10,7 @@ from . import auth, environment, specs
 from .cached import CachedSessions
 from .client import Operation, Service
 from .errors import AgaveError, AgaveException, AgavepyError, nearest
+from .files.methods import FilesMethods
 from .former_names import FormerNames
 from .identity import Identity, environment_session
 from .paths import redact
@@ -60,7 +61,7 @@ def load_resource(api_server: str | None = None) -> dict[str, Mapping[str, Any]]
     return specs.load()
 
 
-class Agave(CachedSessions, FormerNames, Identity):
+class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
     """
     A client of one tenant: its services are attributes, their operations are methods.
 
@@ -208,12 +209,21 @@ class Agave(CachedSessions, FormerNames, Identity):
         named = environment_session(token=token, api_server=api_server)
         if token and api_server:
             return cls(token=token, api_server=api_server, **wanted, **keywords)
-        if named and not any(wanted.values()):
+        if any(wanted.values()):
+            named = None
+        if named and ("token" in named or {"api_key", "api_secret"} <= named.keys()):
             return cls(**{**named, **keywords})
         if token:
             raise AgaveError("restore(token=…) needs the address too: pass api_server=…, or set TAPIS_BASE_URL.")
         cache = Cache()
-        session = cache.find(**wanted, api_server=api_server)
+        # A name and a password alone answer the questions of a login; they do not stand in the way of a filed one.
+        wanted |= {name: named[name] for name in ("api_server", "username")} if named else {"api_server": api_server}
+        try:
+            session = cache.find(**wanted)
+        except NoSession:
+            if named:
+                return cls(**{**named, **keywords})
+            raise
         return cls._restored(session, cache if cache_client else None, keywords)
 
     # Getting in
@@ -344,7 +354,7 @@ def _again(kind: type[Agave], public: dict[str, Any], folder: str | None) -> Aga
         try:
             named = {name: public[name] for name in ("tenant_id", "username", "client_name")}
             client._take_up(cache.find(**named), cache)
-        except NoSession as error:
+        except AgaveError as error:
             log.warning("The pickled client is not logged in here: %s", error)
     return client
 

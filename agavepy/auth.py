@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import AgaveError
+from .paths import redact
 
 if TYPE_CHECKING:
     import requests
@@ -161,7 +162,7 @@ def _grant(post: Post, api_server: str, kind: str, form: Mapping[str, str], *, b
 
     url = endpoint(api_server, "token")
     response = post(url, _FORM, urllib.parse.urlencode({"grant_type": kind, **form}), by)
-    nonsense = AgaveError(f"{url} answered {response.status_code} with something that is not a token.")
+    nonsense = AgaveError(f"{redact(url)} answered {response.status_code} with something that is not a token.")
     try:
         info = dict(parse_token_response(response.text))
     except (OAuth2Error, ValueError) as error:
@@ -185,7 +186,7 @@ def refuse_clear_text(server: str) -> None:
     """Raise AgaveError where a password would be sent in clear text, except to this machine."""
     parts = urllib.parse.urlsplit(server)
     if parts.scheme.lower() != "https" and not is_loopback(parts.hostname or ""):
-        raise AgaveError(f"{server} is not https: a password is sent in clear text to this machine only.")
+        raise AgaveError(f"{redact(server)} is not https: a password is sent in clear text to this machine only.")
 
 
 def is_loopback(host: str) -> bool:

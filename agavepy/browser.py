@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from . import auth
 from .errors import AgaveError, AgavepyError
-from .paths import query_string
+from .paths import query_string, without_login
 from .tokens import session_with
 
 _PATH = "/callback"
@@ -120,7 +120,9 @@ def _owner(ag: Any, token: str) -> str:
     try:
         return str(somebody.profiles.get().username)
     except (AgavepyError, AttributeError) as error:
-        raise AgaveError(f"The login worked, but {ag.api_server} does not say whose it is: {error}") from error
+        raise AgaveError(
+            f"The login worked, but {without_login(ag.api_server)} does not say whose it is: {error}"
+        ) from error
     finally:
         somebody.close()
 

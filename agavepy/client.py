@@ -145,6 +145,35 @@ class Operation:
     def __repr__(self) -> str:
         return f"<operation {self.spec.name}{self.__signature__}>"
 
+    def response(self, **arguments: Any) -> requests.Response:
+        """Return the answer itself in place of its result; the body of a download is left unread."""
+        return self._client._send(Call(self, arguments).request())
+
+    def iterate(
+        self, *, page_size: int = 250, limit: int | None = None, offset: int = 0, **arguments: Any
+    ) -> Iterator[Any]:
+        """
+        Yield the records of all pages; the next page is on its way while one is used.
+
+        >>> for record in ag.files.list.iterate(systemId="data", filePath="reads"): ...
+
+        :param page_size: records asked for at once; servers stop at 250.
+        :param limit: most records to yield; None: all.
+        :param offset: records to skip first.
+        :raises TypeError: the operation has no pages.
+        """
+        from .pages import records
+
+        if not {"limit", "offset"} <= self._by_name.keys():
+            raise TypeError(f"{self.spec.name} has no pages: it takes no limit= and offset=.")
+        return records(
+            lambda limit, offset: self(limit=limit, offset=offset, **arguments),
+            name=self.spec.name,
+            page_size=page_size,
+            limit=limit,
+            offset=offset,
+        )
+
     @property
     def __doc__(self) -> str:  # type: ignore[override]  # made when somebody asks for it
         from .signatures import doc
@@ -175,6 +204,7 @@ class Operation:
     def _text(self, response: requests.Response) -> str | None:
         if response.content:
             kind = response.headers.get("Content-Type", "content of no type")
+            kind += " that does not parse" if "json" in kind.lower() else ""
             self._note("result", kind, "JSON")
             log.warning("%s answered %s with %s instead of JSON", self.spec.name, response.status_code, kind)
         return response.text or None
@@ -259,7 +289,7 @@ class Call:
     def _unknown(self, name: str, value: Any) -> str:
         known = sorted(parameter.name for parameter in self._spec.parameters)
         did_you_mean = nearest(name, [*known, *EXTRA_KEYWORDS])
-        shown = f"{name}={_brief(value)}"
+        shown = f"{name}={'…' if paths.is_secret(name) else _brief(value)}"
         return (
             f"{self._spec.name} has no parameter {name!r} (called with {shown}).{did_you_mean}"
             f" Parameters: {', '.join(known) or 'none'}. See help(ag.{self._spec.name})."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import prompts
 from .errors import AgaveError
 from .identity import BUYS_TOKEN
+from .paths import without_login
 from .records import AttrDict
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def create(ag: Any, name: str | None = None, description: str | None = None) -> 
         made = ag.clients.create(body=body)
     key, secret = (_text(made, field) for field in ("consumerKey", "consumerSecret"))
     if not key or not secret:
-        raise AgaveError(f"{ag.api_server} answered without a key and a secret for the new OAuth client {name!r}.")
+        raise AgaveError(
+            f"{without_login(ag.api_server)} answered without a key and a secret for the new OAuth client {name!r}."
+        )
     ag.api_key, ag.api_secret, ag.client_name = key, secret, _text(made, "name") or name
     return Made(api_key=key, api_secret=secret, client_name=ag.client_name)
 

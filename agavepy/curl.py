@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .multipart import MultipartBody
+from .paths import NONCE_IN_PATH, is_secret
 
 if TYPE_CHECKING:
     import requests
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
 _FORM = "application/x-www-form-urlencoded"
 _PLAIN_HEADERS = {"accept", "content-type", "range", "if-match", "if-none-match", "user-agent"}
 _SENT_BY_CURL = {"content-length", "transfer-encoding"}
-_SECRET = re.compile(
-    r"pass(word|wd|phrase)|secret|token|nonce|credential|jwt|assertion|cookie|authorization|keys?$|^pass$"
-)
 _SECRET_IN_FORMS = {"code", "code_verifier", "client_id"}  # of a grant
 _PLAIN_IN_FORMS = {"token_username"}
-_NONCE_IN_PATH = re.compile(r"(/nonces/|/postits/v2/)([^/?]+)")
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 _PAIR = re.compile(r"([?&])([^=&#\s]+)=([^&#\s\"]*)")
 
@@ -111,7 +108,7 @@ def _form_value(name: str, value: str) -> str:
         return value
     if name == "client_id":
         return _variable("API_KEY")
-    return _variable(name) if name in _SECRET_IN_FORMS or _is_secret(name) else _without_secrets(value)
+    return _variable(name) if name in _SECRET_IN_FORMS or is_secret(name) else _without_secrets(value)
 
 
 def _document(body: Any) -> str:
@@ -124,7 +121,7 @@ def _document(body: Any) -> str:
 
 
 def _shown(value: Any, name: str = "") -> Any:
-    if value and not isinstance(value, bool) and _is_secret(name):
+    if value and not isinstance(value, bool) and is_secret(name):
         return _variable(name)
     if isinstance(value, dict):
         return {key: _shown(each, key) for key, each in value.items()}
@@ -135,7 +132,7 @@ def _shown(value: Any, name: str = "") -> Any:
 
 def _address(url: str) -> str:
     head, mark, query = url.partition("?")
-    return _NONCE_IN_PATH.sub(lambda found: found[1] + _variable("NONCE"), _without_secrets(head + mark + query))
+    return NONCE_IN_PATH.sub(lambda found: found[1] + _variable("NONCE"), _without_secrets(head + mark + query))
 
 
 def _without_secrets(text: str) -> str:
@@ -145,11 +142,7 @@ def _without_secrets(text: str) -> str:
 
 def _pair(found: re.Match[str]) -> str:
     mark, name, value = found.groups()
-    return f"{mark}{name}={_variable(name.lower().removeprefix('x-')) if _is_secret(name) else value}"
-
-
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(re.sub(r"[-_.\s]", "", name).lower()) is not None
+    return f"{mark}{name}={_variable(name.lower().removeprefix('x-')) if is_secret(name) else value}"
 
 
 def _variable(name: str) -> str:

@@ -58,7 +58,13 @@ def verify() -> bool | str:
     """
     if not is_true("TAPIS_DEFAULT_VERIFY_SSL", default=True):
         return False
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    variable = ca_variable()
+    return os.environ[variable] if variable else True
+
+
+def ca_variable() -> str | None:
+    """Return the variable that names a CA file, or None."""
+    return next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
 
 
 def _candidates() -> Iterator[Path]:

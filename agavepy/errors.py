@@ -5,7 +5,9 @@
     │   ├── SpecError                   a Swagger document cannot be read or is not valid
     │   ├── UnsafePath                  a path would name another target (also a ValueError)
     │   ├── BodyError                   validate_bodies="error": the body departs from its model (also a ValueError)
-    │   └── UnknownName                 no such service or operation (also an AttributeError)
+    │   ├── UnknownName                 no such service or operation (also an AttributeError)
+    │   ├── FileConflict                a file is there already and may not be replaced (also a FileExistsError)
+    │   └── TransferError               some files of many did not arrive: ``failures`` says which and why
     ├── AgaveException                  the gateway refused the call: ``args[0]`` is the body it sent
     └── AgaveHTTPError                  the server answered 400 or more (also a requests.exceptions.HTTPError)
         └── GatewayFault                … with a fault of the gateway (also an AgaveException)
@@ -15,12 +17,15 @@ A misspelt or missing argument is a plain TypeError; trouble on the network is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .http_errors import AgaveHTTPError as AgaveHTTPError
     from .http_errors import GatewayFault as GatewayFault
+
+
+_SHOWN_FAILURES = 5
 
 
 class AgavepyError(Exception):
@@ -45,6 +50,32 @@ class UnsafePath(AgaveError, ValueError):
 
 class UnknownName(AgaveError, AttributeError):
     """There is no such service or operation; the text names the nearest one."""
+
+
+class FileConflict(AgaveError, FileExistsError):
+    """A file is there already, and it may not be replaced."""
+
+
+class TransferError(AgaveError):
+    """Some files of many were not transferred; the others were. ``failures``: address or path → the error."""
+
+    def __init__(self, failures: Mapping[str, Exception]) -> None:
+        self.failures = dict(failures)
+        shown = "; ".join(
+            _printable(f"{name}: {error}") for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
+        )
+        more = len(self.failures) - _SHOWN_FAILURES
+        super().__init__(
+            f"{len(self.failures)} not transferred: {shown}{f'; and {more} more' if more > 0 else ''}."
+            " The same call again goes on with what is missing."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.failures,)
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()  # some names are no text on disk
 
 
 class AgaveException(AgavepyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -20,29 +21,29 @@ class AgaveHTTPError(AgavepyError, requests.exceptions.HTTPError):
     """
     The server answered with status 400 or more.
 
-    ``response``, ``status_code``, ``operation`` ("jobs.submit" or empty), ``message`` (the service's own text) and
-    ``request_id`` (or None). The text begins as that of requests does: ``404 Client Error: Not Found for url: …``.
+    ``response``, ``status_code``, ``operation`` ("jobs.submit" or empty), ``message`` (the service's own text),
+    ``hint`` (what to do about it, or empty) and ``request_id`` (or None). The text begins as that of requests does:
+    ``404 Client Error: Not Found for url: …``.
     """
 
-    def __init__(self, *args: Any, response: requests.Response, operation: str = "", message: str = "") -> None:
+    def __init__(
+        self, *args: Any, response: requests.Response, operation: str = "", message: str = "", hint: str = ""
+    ) -> None:
         requests.exceptions.HTTPError.__init__(self, *args, response=response, request=response.request)
         self.status_code = response.status_code
         self.operation = operation
         self.message = message
+        self.hint = hint
         self.request_id = response.headers.get("X-Request-Id")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the request: its headers hold a token.
-        facts = (self.response.status_code, self.response.reason, self.response.url, self.response.content)
-        return _again, (type(self), self.args, *facts, self.operation, self.message)
+        facts = (self.response.status_code, self.response.reason, redact(self.response.url), self.response.content)
+        return _again, (type(self), self.args, *facts, self.operation, self.message, self.hint)
 
 
 class GatewayFault(AgaveHTTPError, AgaveException):
     """The gateway refused the call before any service saw it; ``args[0]`` is the parsed body."""
-
-    def __init__(self, *args: Any, hint: str = "", **fields: Any) -> None:
-        super().__init__(*args, **fields)
-        self.hint = hint
 
     def __str__(self) -> str:
         return _text(self.response, self.message, self.hint)
@@ -58,7 +59,19 @@ def from_response(response: requests.Response, operation: str = "", *, hint: str
     message = _message(response, body)
     if isinstance(body, dict) and isinstance(body.get("fault"), dict):
         return GatewayFault(body, response=response, operation=operation, message=message, hint=hint)
-    return AgaveHTTPError(_text(response, message, hint), response=response, operation=operation, message=message)
+    text = _text(response, message, hint)
+    return AgaveHTTPError(text, response=response, operation=operation, message=message, hint=hint)
+
+
+def received(
+    *, status: int, reason: str | None, url: str, content: str, headers: Mapping[str, str] | None = None
+) -> requests.Response:
+    """Return an answer that was received elsewhere; ``content`` holds a byte in each character."""
+    response = requests.Response()
+    response.status_code, response.reason, response.url = status, reason, url
+    response.headers.update(headers or {})
+    response._content = content.encode("latin-1")
+    return response
 
 
 def _text(response: requests.Response, message: str, hint: str) -> str:
@@ -111,8 +124,7 @@ def _again(
     content: bytes,
     operation: str,
     message: str,
+    hint: str = "",
 ) -> AgaveHTTPError:
-    response = requests.Response()
-    response.status_code, response.reason, response.url = status, reason, url
-    response._content = content
-    return kind(*args, response=response, operation=operation, message=message)
+    response = received(status=status, reason=reason, url=url, content=content.decode("latin-1"))
+    return kind(*args, response=response, operation=operation, message=message, hint=hint)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 import time
+import urllib.parse
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import auth
 from .client import Client
 from .errors import AgaveError, AgavepyError
+from .paths import is_address, without_login
 from .records import AttrDict
 from .sessions import Cache, Session, from_file
 from .specs import OperationSpec
@@ -276,9 +277,8 @@ class Identity(Client):
         try:
             return self._renewal().replace(spent)
         except (AgavepyError, OSError) as error:  # OSError: all that requests raises
-            raise self._error(
-                request, response, hint=f"The token could not be renewed: {str(error).rstrip('.')}. {LOG_IN}"
-            ) from error
+            reason = str(error) if str(error).endswith((".", "?")) else f"{error}."
+            raise self._error(request, response, hint=f"The token could not be renewed: {reason} {LOG_IN}") from error
 
     def _rewind(self, request: Request) -> None:
         from .transport import rewind
@@ -318,8 +318,11 @@ class Identity(Client):
     def _base_url(self, operation: str) -> str:
         if not self.api_server:
             raise AgaveError(f"{operation}: which tenant? Pass api_server='https://…' to Agave(), or call init().")
-        if not re.match(r"(?i)https?://[^/?#]", str(self.api_server)):
-            raise AgaveError(f"api_server={self.api_server!r}: an address begins with https:// (or http://).")
+        if not is_address(str(self.api_server)) or {"?", "#"}.intersection(self.api_server):
+            shown = without_login(str(self.api_server))
+            raise AgaveError(
+                f"api_server={shown!r}: an address begins with https:// (or http://) and a host; a port is a number."
+            )
         return str(self.api_server).rstrip("/")
 
     def _auth(self, operation: OperationSpec) -> auth.Auth | None:
@@ -332,7 +335,7 @@ class Identity(Client):
         if not self._token and self._can_renew():
             self.refresh() if self._refresh_token else self.buy_token()
         if not self._token:
-            raise AgaveError(f"{operation.name}: not logged in at {self.api_server}. {LOG_IN}")
+            raise AgaveError(f"{operation.name}: not logged in at {without_login(str(self.api_server))}. {LOG_IN}")
         return auth.Bearer(self._current_token)
 
     def _basic_auth(self, operation: OperationSpec) -> auth.Auth:
@@ -349,6 +352,21 @@ class Identity(Client):
             self.client_name = result.get("name", self.client_name)
             if BUYS_TOKEN.get():
                 self.buy_token()
+
+    def geturl(self, url: str) -> requests.Response:
+        """
+        Return what is at a URL, whatever the status; one of this tenant is asked for with the token.
+
+        :raises requests.exceptions.RequestException: the network failed.
+        """
+        import requests.utils
+
+        from .transport import Request
+
+        transport = self._transport()
+        quoted = requests.utils.requote_uri(urllib.parse.urljoin(f"{self._base_url('geturl')}/", url))
+        by = auth.Bearer(self._current_token) if self._token and transport.is_home(quoted) else None
+        return transport.send(Request("geturl", "GET", quoted, {"Accept": "*/*"}, auth=by))
 
     # The machinery behind
 

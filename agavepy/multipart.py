@@ -57,7 +57,7 @@ class MultipartBody:
         return b""
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(1 << 16), b"")
+        return iter(lambda: self.read(1 << 18), b"")
 
     def rewind(self) -> None:
         """Make the body ready to be sent again from its first byte.
@@ -114,7 +114,9 @@ def _remaining(file: IO[bytes]) -> int | None:
 
 
 def _field(boundary: str, name: str, text: str) -> bytes:
-    return f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n{text}\r\n'.encode()
+    return f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n{text}\r\n'.encode(
+        errors="surrogateescape"
+    )
 
 
 def _file_head(boundary: str, name: str, file_name: str) -> bytes:

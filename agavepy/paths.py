@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 from .errors import UnsafePath
 
+NONCE_IN_PATH = re.compile(r"(/nonces/|/postits/v2/)([^/?]+)")
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)|secret|token|nonce|credential|jwt|assertion|cookie|authorization|keys?$|^pass$"
+)
 _TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -43,8 +47,34 @@ def query_string(pairs: Iterable[tuple[str, str]]) -> str:
     return f"?{encoded}" if encoded else ""
 
 
+def is_address(text: str) -> bool:
+    """Tell whether ``text`` is the address of a server: http or https, a host, a port that can be one."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return text == text.strip() and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        return False
+
+
+def without_login(text: str) -> str:
+    """Return what should be an address without the name and password that may stand in it."""
+    scheme, slashes, rest = text.rpartition("://")
+    return scheme + slashes + rest.rpartition("@")[2]
+
+
 def redact(url: str) -> str:
-    """Return ``url`` without its secrets: user information, nonces and tokens in the query."""
+    """Return ``url`` without its secrets: user information, nonces in the path, nonces and tokens in the query."""
     parts = urllib.parse.urlsplit(url)
-    query = re.sub(r"(?i)((?:x-nonce|nonce|[a-z_]*token|password|secret)=)[^&]*", r"\1…", parts.query)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+    path = NONCE_IN_PATH.sub(r"\1…", parts.path)
+    query = "&".join(map(_pair_without_secret, parts.query.split("&")))
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path, query=query))
+
+
+def _pair_without_secret(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}=…" if equals and is_secret(name) else pair
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether what goes by this name lets somebody in, or may."""
+    return _SECRET.search(re.sub(r"[-_.\s]", "", name).lower()) is not None

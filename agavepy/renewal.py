@@ -27,17 +27,15 @@ from typing import Any, NamedTuple
 
 from . import auth, keys
 from .errors import AgaveError
+from .http_errors import AgaveHTTPError, from_response, received
 from .sessions import Cache, Session, with_secrets
 from .tokens import session_with
 
 TIME_LIMIT_S = 100.0  # less than others wait for the lock
+_REFUSALS = (400, 401, 403)  # of what a token was to be bought with
 TURN = "renewal.lock"  # held by whoever waits for a renewal, while config.json.lock guards the files
 
 Buy = Callable[[Session], dict[str, Any]]  # a session → what a grant gave
-
-
-class Refused(AgaveError):
-    """The server took none of what a token was to be bought with."""
 
 
 class Place(NamedTuple):
@@ -126,14 +124,16 @@ class Renewal:
             return _redeem_at(place.cache, held, stood, buy=self._buy, now=self._now)
         try:
             return _redeem_elsewhere(place, held, stood, now=self._now)
-        except OSError:  # no process can be started: nothing was spent yet
-            return _redeem_at(place.cache, held, stood, buy=self._buy, now=self._now)
-        except Refused:
+        except AgaveHTTPError as error:
+            if error.status_code not in _REFUSALS:
+                raise
             if stood and stood != held.token:  # though it seemed older, it may be good
                 return filed_as(place.cache, held) or held, False
             if not self._has_password():
                 raise
             return _redeem_at(place.cache, held._replace(refresh_token=None), stood, buy=self._buy, now=self._now)
+        except OSError:  # no process can be started: nothing was spent yet
+            return _redeem_at(place.cache, held, stood, buy=self._buy, now=self._now)
 
     def _bought(self, session: Session) -> Session:
         asked_at = self._now()
@@ -203,8 +203,10 @@ def _redeem_elsewhere(
     )
     with process:
         report = _report_of(process, json.dumps(order).encode())
+    if "answer" in report:
+        raise from_response(received(**report["answer"]), "token", hint=report["hint"])
     if "error" in report:
-        raise (Refused if report["is_refused"] else AgaveError)(report["error"])
+        raise AgaveError(report["error"])
     return Session(**report["session"]), bool(report["is_bought"])
 
 
@@ -236,10 +238,17 @@ def main(order: Mapping[str, Any]) -> None:
     try:
         renewed, is_bought = _redeem_at(Cache(order["folder"]), session, order["stood"], buy=buy, now=now)
         report: dict[str, Any] = {"session": renewed._asdict(), "is_bought": is_bought}
+    except AgaveHTTPError as error:
+        report = {"answer": _facts(error.response), "hint": error.hint}
     except Exception as error:  # whatever it is, who waits for us has to hear of it
-        report = {"error": str(error), "is_refused": getattr(error, "status_code", None) in (400, 401, 403)}
+        report = {"error": str(error)}
     with contextlib.suppress(BrokenPipeError):  # who waited was killed; the files have it
         os.write(sys.stdout.fileno(), json.dumps(report).encode())
+
+
+def _facts(response: Any) -> dict[str, Any]:
+    facts = {"status": response.status_code, "reason": response.reason, "url": response.url}
+    return {**facts, "headers": dict(response.headers), "content": response.content.decode("latin-1")}
 
 
 def redeem(post: auth.Post, session: Session) -> dict[str, Any]:
@@ -260,7 +269,6 @@ def redeem(post: auth.Post, session: Session) -> dict[str, Any]:
 
 def transport_post(transport: Any) -> auth.Post:
     """Return what sends a form over a transport, and raises for a refusal."""
-    from .http_errors import from_response
     from .transport import Request
 
     def post(url: str, headers: Mapping[str, str], form: str, by: auth.Auth | None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import errno
+import itertools
 import json
 import logging
 import math
@@ -90,8 +91,9 @@ class NoSession(AgaveError):
 
 def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Session:
     """Return the session of a file's entry, in either vocabulary: that of the command line or that of ``.agpy``."""
-    found = {ours: raw.get(theirs) or raw.get(ours) or None for ours, theirs in FILE_KEYS.items()}
-    found["created_at"], found["expires_in"] = _number(found["created_at"]), _number(found["expires_in"])
+    values = {ours: raw.get(theirs) or raw.get(ours) for ours, theirs in FILE_KEYS.items()}
+    found: dict[str, Any] = {name: value for name, value in values.items() if value and isinstance(value, str)}
+    found["created_at"], found["expires_in"] = number(values["created_at"]), number(values["expires_in"])
     verify = raw.get("verify")
     found["verify"] = verify if isinstance(verify, bool) or (verify and isinstance(verify, str)) else None
     return Session(client_name=client_name or raw.get("client_name") or None, **found)
@@ -134,11 +136,15 @@ def parse_time(text: str | None) -> float | None:
         return None
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return a number that may be written as text, whole ones as int, or None."""
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
         return None
+    if not math.isfinite(found):
+        return None
+    return int(found) if found.is_integer() else found
 
 
 # The folder
@@ -263,28 +269,54 @@ class Cache:
                 yield from_file(entry)
 
     def _config(self) -> dict[str, Any]:
-        content = self._read(self.config_path)
-        return content if isinstance(content, dict) else {}
+        return self._read(self.config_path, is_good=_is_config) or {}
 
-    def _read(self, path: Path) -> Any:
-        try:
-            content = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-            # A folder that is a file, or somebody else's list, holds no session of ours; writing will say so.
+    def _read(self, path: Path, *, is_good: Callable[[Any], bool] = lambda content: True) -> Any:
+        """Return what a file holds, or None; what is no good is kept aside, since a write would replace it."""
+        text = self._text(path)
+        if text is None:
             return None
         try:
-            return json.loads(content)
+            content = json.loads(text)
         except (ValueError, RecursionError):  # ValueError: not even text, too
-            self._keep_aside(path)
+            self._keep_aside(path, text, "is not JSON")
             return None
+        if not is_good(content):
+            self._keep_aside(path, text, "is JSON, but holds no sessions")
+            return None
+        return content
 
-    def _keep_aside(self, path: Path) -> None:
-        aside = path.with_name(f"{path.name}.bad-{int(self._now())}")
+    def _text(self, path: Path) -> bytes | None:
         try:
-            os.replace(path, aside)
-        except OSError as error:
-            raise AgaveError(f"{path} is not JSON, and cannot be kept aside: {error.strerror}.") from error
-        log.warning("%s is not JSON: kept aside as %s", path, aside.name)
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None  # a folder that is a file holds no session; writing will say so
+        except PermissionError as error:
+            if path.parent != self.folder:  # somebody else's list
+                return None
+            raise AgaveError(
+                f"{path} cannot be read: {error.strerror}. Is it another user's? Name another folder with"
+                " TAPIS_CACHE_DIR."
+            ) from error
+
+    def _keep_aside(self, path: Path, text: bytes, what: str) -> None:
+        try:
+            with self.locked():
+                if self._text(path) != text:  # somebody else has just put it right
+                    return
+                aside = self._free_name(path)
+                os.replace(path, aside)
+        except (OSError, AgaveError) as error:
+            reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+            raise AgaveError(f"{path} {what}, and cannot be kept aside: {reason}.") from error
+        log.warning("%s %s: kept aside as %s", path, what, aside.name)
+
+    def _free_name(self, path: Path) -> Path:
+        for second in itertools.count(int(self._now())):
+            aside = path.with_name(f"{path.name}.bad-{second}")
+            if not aside.exists():
+                return aside
+        raise AssertionError("seconds do not end")
 
     def _nothing(self, wanted: Mapping[str, str]) -> str:
         asked = f" with {', '.join(f'{name}={value!r}' for name, value in wanted.items())}" if wanted else ""
@@ -405,6 +437,11 @@ class Cache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
+
+
+def _is_config(content: Any) -> bool:
+    """Tell whether a document can be gone on with: no session of anybody is lost when it is written again."""
+    return isinstance(content.get("sessions") or {}, dict) if isinstance(content, dict) else not content
 
 
 def is_same(one: Session, other: Session) -> bool:

@@ -372,16 +372,26 @@ def _parse(path: str) -> Mapping[str, Any]:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast
     try:
-        with open(path, encoding="utf-8") as stream:
-            raw = yaml.load(stream, Loader=loader)  # noqa: S506 - both loaders are the safe ones
+        with open(path, "rb") as stream:
+            content = stream.read()
+        raw = yaml.load(content.decode(), Loader=loader)  # noqa: S506 - both loaders are the safe ones
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise SpecError(f"{path}, line {mark.line + 1 if mark else '?'}: not YAML: {error.problem}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}, line {_line_at(content, error.start)}: not UTF-8: {error.reason}.") from error
+    except yaml.reader.ReaderError as error:
+        line = _line_at(content, content.find(chr(error.character).encode()))
+        raise SpecError(f"{path}, line {line}: not YAML: {error.reason} (#x{error.character:02x}).") from error
+    except (yaml.YAMLError, OSError) as error:
         raise SpecError(f"{path} cannot be read: {error}") from error
     if not isinstance(raw, Mapping) or "paths" not in raw:
         raise SpecError(f"{path} is not a Swagger 2.0 document: it has no 'paths'.")
     return raw
+
+
+def _line_at(content: bytes, place: int) -> int:
+    return content.count(b"\n", 0, place) + 1
 
 
 # bravado-core

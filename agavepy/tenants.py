@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import prompts
 from .errors import AgaveError, AgavepyError, nearest
 from .http_errors import from_response
-from .paths import redact
+from .paths import is_address, redact, without_login
 from .records import AttrDict
 from .transport import Request, Transport
 
@@ -83,11 +82,12 @@ def choose(ag: Any, url: str | None = None, *, verify_ssl: bool | str | None = N
 
 
 def _nearest_list(ag: Any, url: str | None, *, verify: bool | str | None) -> list[AttrDict]:
-    """Return the list that was named, else that of the client's own tenant, else the public one."""
+    """Return the list that was named, else that of the client's own tenant, else, where it has none, the public one."""
     if ag.api_server and not url and not os.environ.get("TAPIS_TENANTS_URL"):
+        own = f"{ag._base_url('tenants.list')}/tenants"
         try:
-            return _fetch(f"{str(ag.api_server).rstrip('/')}/tenants", verify=verify, proxies=ag.proxies)
-        except (AgavepyError, OSError) as error:  # OSError: all that requests raises
+            return _fetch(own, verify=verify, proxies=ag.proxies)
+        except AgavepyError as error:  # it answered; a tenant that does not is no use, whatever its id
             log.info("%s has no list of tenants: %s", redact(str(ag.api_server)), error)
     return _fetch(url, verify=verify, proxies=ag.proxies)
 
@@ -125,9 +125,10 @@ def _fetch(
     url: str | None, *, verify: bool | str | None = None, proxies: Mapping[str, str] | None = None
 ) -> list[AttrDict]:
     url = url or os.environ.get("TAPIS_TENANTS_URL") or TENANTS_URL
-    if not _is_address(url):
-        shown = url.rpartition("@")[2]
-        raise AgaveError(f"{shown!r} is no address of a list of tenants: expected one such as {TENANTS_URL}.")
+    if not is_address(url):
+        raise AgaveError(
+            f"{without_login(url)!r} is no address of a list of tenants: expected one such as {TENANTS_URL}."
+        )
     transport = Transport(url, verify=verify, proxies=proxies)
     try:
         response = transport.send(Request("tenants.list", "GET", url, {"Accept": "application/json"}))
@@ -136,14 +137,6 @@ def _fetch(
     if response.status_code >= 400:
         raise from_response(response, "tenants.list")
     return _read(response.content, redact(url))
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        return False
 
 
 def _read(content: bytes, url: str) -> list[AttrDict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .sessions import Session, format_time
+from .sessions import Session, format_time, number
 
 if TYPE_CHECKING:
     from .agave import Agave
@@ -109,7 +109,7 @@ def session_with(session: Session, info: dict[str, Any], *, now: float) -> Sessi
         token=info["access_token"],
         refresh_token=info.get("refresh_token") or session.refresh_token,
         created_at=now,
-        expires_in=_seconds(info.get("expires_in")),
+        expires_in=number(info.get("expires_in")),
         expires_at=None,
     )
 
@@ -123,10 +123,3 @@ def info_of(session: Session) -> dict[str, Any]:
     if deadline is not None:
         info |= {"expiration": int(deadline), "expires_at": format_time(deadline)}
     return {name: value for name, value in info.items() if value is not None}
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None

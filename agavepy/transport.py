@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import os
 import random
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import requests
 import requests.adapters
+import urllib3
 
 from . import curl, environment
 from .errors import AgaveError
@@ -33,6 +35,7 @@ _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
 )
 
 Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
@@ -85,8 +88,8 @@ class Transport:
         """
         Return the answer, whatever its status, with its content read unless ``is_stream`` and a success.
 
-        Connection errors and the statuses 429, 502, 503 and 504 are tried again for safe and idempotent verbs,
-        after a jittered wait or as long as ``Retry-After`` says.
+        Connection errors, answers that break off and the statuses 429, 502, 503 and 504 are tried again for safe and
+        idempotent verbs, after a jittered wait or as long as ``Retry-After`` says.
 
         :raises requests.exceptions.RequestException: the network failed; the text says what was tried.
         """
@@ -95,7 +98,7 @@ class Transport:
                 response = self._send_once(request)
             except _BROKEN as error:
                 if not _is_repeatable(request) or _is_final(error):
-                    raise _explained(error, request, attempt) from error
+                    raise _explained(error, request, attempt) from _told(error, request)
                 self._sleep(_backoff_s(attempt))
             else:
                 wait_s = self._wait_before_repeating(request, response, attempt)
@@ -107,7 +110,15 @@ class Transport:
         try:
             return self._send_once(request)
         except _BROKEN as error:
-            raise _explained(error, request, ATTEMPTS) from error
+            raise _explained(error, request, ATTEMPTS) from _told(error, request)
+
+    def is_home(self, url: str) -> bool:
+        """Tell whether a URL is of our own server, to which credentials may go."""
+        return _origin(url) == self._origin
+
+    def pause(self, attempt: int) -> None:
+        """Wait before what failed so many times is tried again."""
+        self._sleep(_backoff_s(attempt))
 
     def close(self) -> None:
         """Give the pooled connections back."""
@@ -131,6 +142,8 @@ class Transport:
         prepared = _prepare(request)
         if curl.is_wanted():
             curl.show(prepared, verify=self._verify)
+        if isinstance(prepared.body, MultipartBody):
+            prepared.body = iter(prepared.body)  # in large pieces; what can be read is sent in small ones
         response = self._session.send(
             prepared,
             stream=True,
@@ -155,7 +168,7 @@ class Transport:
 
         :raises AgaveError: it is not followed.
         """
-        is_home = _origin(url) == self._origin
+        is_home = self.is_home(url)
         is_reading = request.method in ("GET", "HEAD")
         if not request.follows or not url.startswith(("https://", "http://")) or not (is_home or is_reading):
             raise _not_followed(request, status, url)
@@ -175,6 +188,22 @@ class Transport:
         if asked_s is None:
             return _backoff_s(attempt)
         return asked_s if asked_s <= LONGEST_WAIT_S else None
+
+
+def pieces(response: requests.Response, *, size: int = 1 << 17) -> Generator[bytes, None, None]:
+    """
+    Yield the body of a streamed answer as it is on the wire, then give its connection back.
+
+    :param size: most bytes of a piece; when the connection breaks, at most so many that had arrived are lost.
+    :raises requests.exceptions.ConnectionError: it broke.
+    """
+    try:
+        while piece := response.raw.read(size, decode_content=False):
+            yield piece
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise requests.exceptions.ConnectionError(f"the connection broke ({type(error).__name__})") from error
+    finally:
+        response.close()
 
 
 def rewind(request: Request) -> None:
@@ -265,7 +294,8 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 def _is_final(error: requests.exceptions.RequestException) -> bool:
     """Tell whether trying again is of no use: a certificate will not change its mind."""
-    return isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    hopeless = requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ContentDecodingError
+    return isinstance(error, hopeless)
 
 
 def _explained(error: Any, request: Request, attempts: int) -> Exception:
@@ -277,13 +307,28 @@ def _explained(error: Any, request: Request, attempts: int) -> Exception:
     return type(error)(text.rstrip(), request=None, response=error.response)
 
 
+def _told(error: Exception, request: Request) -> Exception | None:
+    """Return the cause that a traceback shows, or None where its text holds a secret of the address."""
+    return error if redact(request.url) == request.url else None
+
+
+def _discreetly(record: logging.LogRecord) -> bool:
+    """Take the secrets out of the addresses that urllib3 logs at DEBUG."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(arg) if isinstance(arg, str) and arg[:1] == "/" else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_discreetly)
+
+
 def _reason(error: BaseException) -> str:
     """Return the innermost reason a library gives, without the object that gives it."""
     cause: Any = error
     while True:
         inner = [item for item in (getattr(cause, "reason", None), *getattr(cause, "args", ())) if _is_error(item)]
         if not inner:
-            return str(cause).rpartition("): ")[2]
+            return " ".join(str(cause).rpartition("): ")[2].split())
         cause = inner[0]
 
 
@@ -299,7 +344,7 @@ def _hint(error: BaseException, request: Request) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER" in str(error):
             return "The server does not speak TLS: should api_server begin with http:// ?"
-        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or verify=False for a test server."
+        return "Its certificate was not accepted: pass verify='/path/of/ca.pem', or set REQUESTS_CA_BUNDLE."
     if isinstance(error, requests.exceptions.Timeout):
         return "It did not answer in time: pass timeout=SECONDS to wait longer."
     if request.url.startswith("http://") and "closed connection" in str(error).lower():
@@ -307,11 +352,19 @@ def _hint(error: BaseException, request: Request) -> str:
     return "Is api_server right, and is the server up?"
 
 
-def _certificates(verify: bool | str | None) -> bool | str:
+def _certificates(verify: Any) -> bool | str:
     if verify is None or verify == "":
         verify = environment.verify()
     if isinstance(verify, (str, os.PathLike)):
-        verify = os.fspath(verify)
-        if not os.access(verify, os.R_OK):
-            raise AgaveError(f"verify={verify!r}: there is no certificate file or folder that can be read.")
-    return verify
+        return _readable(os.fspath(verify))
+    if verify not in (True, False):
+        raise AgaveError(f"verify={verify!r}: True, False, or the path of a certificate file or folder.")
+    return bool(verify)
+
+
+def _readable(path: str) -> str:
+    if not os.access(path, os.R_OK):
+        variable = environment.ca_variable()
+        named_by = variable if variable and os.environ[variable] == path else "verify"
+        raise AgaveError(f"{named_by}={path!r}: there is no certificate file or folder that can be read.")
+    return path

@@ -32,7 +32,9 @@ def write(folder: Path) -> None:
 
 def page(document: Document) -> str:
     """Return the page of a service."""
-    return "\n".join([*_head(document), *(line for name in document for line in _operation(document, document.operation(name)))])
+    return "\n".join(
+        [*_head(document), *(line for name in document for line in _operation(document, document.operation(name)))]
+    )
 
 
 def _head(document: Document) -> Iterator[str]:

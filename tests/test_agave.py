@@ -165,10 +165,14 @@ def test_a_closed_client_opens_again(ag: Agave) -> None:
     ag.systems.list()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://x", "api.example.org"])
-def test_an_address_without_a_scheme_says_so(address: str) -> None:
-    with pytest.raises(AgaveError, match="an address begins with https://"):
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8000", "ftp://x", "api.example.org", " https://x", "https://x:99999", "https://x:abc", "https://[::1"],
+)
+def test_an_address_that_cannot_be_one_says_so(address: str) -> None:
+    with pytest.raises(AgaveError, match="an address begins with https://") as caught:
         Agave(api_server=address, token="t").systems.list()
+    assert repr(address) in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["t-hidden\n", "t-\rhidden", "t-h\u00efdden"])
@@ -182,6 +186,15 @@ def test_a_slip_in_a_keyword_is_seen_in_the_log(caplog: pytest.LogCaptureFixture
     Agave(pasword="x", base_url="y")
     assert "ignores the keyword 'pasword'. Did you mean 'password'?" in caplog.text
     assert "base_url" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["ftp://me:hidden@x", "http://me:hidden@x", "https://me:hidden@127.0.0.1:9"])
+def test_an_error_does_not_show_the_password_of_an_address(address: str) -> None:
+    ag = Agave(api_server=address, username="u", password="hidden")
+    for call in (ag.systems.list, ag.clients.list):
+        with pytest.raises((AgaveError, OSError)) as caught:
+            call()
+        assert "hidden" not in str(caught.value)
 
 
 def test_passwords_in_addresses_are_not_shown_or_pickled() -> None:

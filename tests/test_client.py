@@ -38,6 +38,11 @@ def test_a_misspelt_keyword_names_operation_value_and_the_right_one(ag: Agave, r
     assert not recorder.received
 
 
+def test_a_keyword_that_is_not_known_does_not_show_a_secret(ag: Agave) -> None:
+    with pytest.raises(TypeError, match="called with api_secret=…"):
+        ag.apps.list(api_secret="hidden")
+
+
 def test_calls_are_keyword_only(ag: Agave) -> None:
     with pytest.raises(TypeError, match=r"keywords only: jobs\.get\(\*, jobId\)"):
         ag.jobs.get("7")
@@ -211,6 +216,14 @@ def test_a_success_that_is_not_json_is_returned_and_noted(
     assert ag.systems.list() == "<html><title>Sign in</title></html>"
     assert "systems.list answered 200 with text/html instead of JSON" in caplog.text
     assert ag.drift[0].seen == "text/html"
+
+
+def test_json_that_breaks_off_is_not_called_something_else(
+    ag: Agave, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.always = Answer(body=b'{"status": "success", "result": [')
+    assert ag.systems.list() == '{"status": "success", "result": ['
+    assert "answered 200 with application/json that does not parse instead of JSON" in caplog.text
 
 
 def test_a_download_is_a_response_still_to_be_read(ag: Agave, recorder: Recorder) -> None:

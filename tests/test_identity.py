@@ -294,6 +294,8 @@ def test_a_token_is_text_and_what_programs_ask_it_for(ag: Agave, tenant: Sandbox
         "expires_at": sessions.format_time(clock.now() + TTL_S),
     }
     assert ag.tokens() == token.token_info
+    whole = [token.token_info[name] for name in ("expires_in", "created_at", "expiration")]
+    assert {type(value) for value in [*whole, ag.expires_in]} == {int}  # as JSON has them: 14400, not 14400.0
 
 
 def test_a_token_renews_and_buys(ag: Agave) -> None:
@@ -425,6 +427,18 @@ def test_name_and_password_in_the_environment_serve_the_clients_service(
         restored.profiles.get()
 
 
+def test_name_and_password_in_the_environment_do_not_hide_a_filed_login(
+    ag: Agave, tenant: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ag.username, ag.tenant_id = NAME, "sandbox"
+    ag.save_configs()
+    environment(monkeypatch, BASE_URL=tenant.url, USERNAME=NAME, PASSWORD=PASSWORD)
+    assert Agave.restore().profiles.get().username == NAME
+    for elsewhere in ({"BASE_URL": "https://other"}, {"USERNAME": "somebody"}):
+        environment(monkeypatch, **{"BASE_URL": tenant.url, "USERNAME": NAME, **elsewhere})
+        assert Agave.restore()._token is None
+
+
 def test_name_password_key_and_secret_in_the_environment_buy_a_token(
     tenant: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,9 +466,7 @@ def test_the_cache_is_the_last_resort_and_its_criteria_choose(ag: Agave, monkeyp
         assert Agave.restore(**keywords)._token == ag._token
     environment(monkeypatch, BASE_URL="https://other", TOKEN="other")
     assert Agave.restore(tenant_id="sandbox")._token == ag._token
-    with pytest.raises(
-        AgaveError, match=r"No session with tenant_id='other' in .* There are \(.*\): sandbox/nryan/Default"
-    ):
+    with pytest.raises(AgaveError, match=r"No session with tenant_id='other' in .*\): sandbox/nryan/Default"):
         Agave.restore(tenant_id="other")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from agavepy import renewal, sessions
 from agavepy.agave import Agave, AgaveError
-from agavepy.errors import AgaveHTTPError, AgavepyError
+from agavepy.errors import AgaveHTTPError
 from agavepy.sandbox import ManualClock, Sandbox
 from agavepy.sessions import Cache
 
@@ -226,8 +226,9 @@ def test_a_revoked_refresh_token_without_a_password_says_so(
         AgaveHTTPError, match="could not be renewed: 400 .* Authorization Grant is invalid .*agavepy login"
     ):
         ag.profiles.get()
-    with pytest.raises(AgavepyError, match="Provided Authorization Grant is invalid"):
-        ag.refresh()
+    with pytest.raises(AgaveHTTPError, match="Provided Authorization Grant is invalid .*no longer good") as caught:
+        ag.refresh()  # an error of the server, whichever process asked it
+    assert (caught.value.response.status_code, caught.value.operation) == (400, "token")
     assert (folder / "config.json").read_bytes() == before
 
 

@@ -143,10 +143,19 @@ def test_a_time_without_a_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None
     assert sessions.time.ctime(moment) == "Tue Nov 24 03:47:07 2026"
 
 
-@pytest.mark.parametrize("created_at", ["1539708516", 1539708516, "", None, "soon"])
+@pytest.mark.parametrize("created_at", ["1539708516", 1539708516, "", None, "soon", [1], float("nan"), "1e999"])
 def test_numbers_may_be_text_or_missing(cache: Cache, created_at: Any) -> None:
     put(cache.current_path, {**ENTRY, "created_at": created_at})
     assert cache.find().created_at in (1539708516.0, None)
+    cache.save(cache.find())
+
+
+@pytest.mark.parametrize("field", ["tenantid", "baseurl", "apikey", "username", "access_token", "expires_at"])
+def test_a_value_that_is_no_text_is_not_known(cache: Cache, field: str) -> None:
+    put(cache.current_path, {**ENTRY, field: {"not": "text"}})
+    assert getattr(cache.find(), {theirs: ours for ours, theirs in sessions.FILE_KEYS.items()}[field]) is None
+    with pytest.raises(NoSession):
+        cache.find(api_server="https://elsewhere.example.org")
 
 
 # Writing what others read
@@ -265,6 +274,52 @@ def test_a_file_that_is_not_json_is_kept_aside_and_said_so(
     assert "kept aside as config.json.bad-1700000000" in caplog.text
     cache.save(SESSION)
     assert cache.find().token == "a-1"
+
+
+def test_files_that_are_kept_aside_in_one_second_do_not_replace_each_other(cache: Cache) -> None:
+    cache = Cache(now=lambda: 1700000000.0)
+    for content in ("{", "[", ""):
+        put(cache.config_path, content)
+        cache.save(SESSION)
+    kept = {path.name: path.read_text() for path in cache.folder.glob("config.json.bad-*")}
+    assert kept == {f"config.json.bad-170000000{second}": text for second, text in enumerate(["{", "[", ""])}
+
+
+@pytest.mark.parametrize("content", [[{"token": "somebody's"}], 5, {"sessions": [{"token": "somebody's"}]}])
+def test_json_that_is_no_config_is_kept_aside_too(cache: Cache, caplog: pytest.LogCaptureFixture, content: Any) -> None:
+    put(cache.config_path, content)
+    cache.save(SESSION)
+    [aside] = cache.folder.glob("config.json.bad-*")
+    assert json.loads(aside.read_text()) == content
+    assert f"is JSON, but holds no sessions: kept aside as {aside.name}" in caplog.text
+
+
+def test_a_file_that_somebody_put_right_meanwhile_stays(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(cache.config_path, "{")
+    texts = [b"{"]  # as it was when we looked first
+    read = Cache._text
+    monkeypatch.setattr(Cache, "_text", lambda self, path: texts.pop() if texts else read(self, path))
+    put(cache.config_path, {"sessions": {}})
+    cache.filed()
+    assert json.loads(cache.config_path.read_text()) == {"sessions": {}}
+
+
+def test_a_config_that_cannot_be_read_is_not_replaced(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(cache.config_path, {"sessions": {}})
+    before = cache.config_path.read_bytes()
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path == cache.config_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    for act in (lambda: cache.save(SESSION), cache.find, cache.own):
+        with pytest.raises(AgaveError, match=r"config\.json cannot be read: Permission denied\. Is it another user's"):
+            act()
+    monkeypatch.undo()
+    assert cache.config_path.read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [[], 5, None, {"current": 5, "sessions": []}, {"sessions": {"t": {"u": {"c": 7}}}}])

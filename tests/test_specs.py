@@ -127,6 +127,15 @@ def test_yaml_that_does_not_parse_names_file_and_line(folder: Path) -> None:
         Agave(resources=folder).bad.get
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"a: 1\nb: \xff\n", "not UTF-8"), (b"a: 1\nb: \x07\n", r"control characters .*#x07")]
+)
+def test_a_file_that_is_not_text_names_file_and_line(folder: Path, content: bytes, reason: str) -> None:
+    (folder / "bad.yaml").write_bytes(content)
+    with pytest.raises(SpecError, match=rf"bad\.yaml, line 2: .*{reason}"):
+        Agave(resources=folder).bad.get
+
+
 def test_a_document_that_is_not_swagger_says_why(folder: Path) -> None:
     (folder / "bad.yaml").write_text(PETS.replace("in: path, required: true", "in: path"))
     with pytest.raises(

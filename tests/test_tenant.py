@@ -95,9 +95,9 @@ def test_both_sides_agree_on_all_that_a_first_hour_touches(ag: Agave, tenant: Sa
     assert ag.drift == []
 
 
-def test_what_is_not_served_says_so(ag: Agave) -> None:
-    with pytest.raises(AgaveHTTPError, match=r"^501 Server Error: .* - transforms\.list is not served by this sandbox"):
-        ag.transforms.list()
+def test_what_a_service_does_not_do_it_says(ag: Agave, tenant: Sandbox) -> None:
+    with pytest.raises(AgaveHTTPError, match=r"^501 Server Error: .* - Action index not supported"):
+        ag.files.manage(systemId="sandbox-storage", filePath=tenant.username, body={"action": "index", "path": "x"})
 
 
 def test_an_expired_token_is_a_clear_error(tenant: Sandbox, clock: ManualClock) -> None:
@@ -198,3 +198,72 @@ def test_a_generated_path_reaches_its_own_target_and_no_other(
 
 def everything_below(base: Any) -> set[str]:
     return {os.path.join(folder, name) for folder, folders, files in os.walk(base) for name in (*folders, *files)}
+
+
+def test_both_sides_agree_on_credentials_and_on_the_form_of_an_app(tenant: Sandbox, owner: Agave) -> None:
+    key = {"type": "SSHKEYS", "username": "sal", "publicKey": "public", "privateKey": "private"}
+    place = {"systemId": SYSTEM["id"], "internalUsername": "ada"}
+    owner.systems.updateCredentials(systemId=SYSTEM["id"], body=key)
+    owner.systems.updateCredentialsForInternalUser(**place, body=key)
+    owner.systems.updateCredentialsForInternalUserByType(**place, credentialType="STORAGE", body=key)
+    assert [each.default for each in owner.systems.listCredentials(systemId=SYSTEM["id"])] == [True, False]
+    [found] = owner.systems.listCredentialsForInternalUser(**place)
+    assert owner.systems.listCredentialsForInternalUserByType(**place, credentialType="STORAGE") == [found]
+    owner.systems.deleteCredentialsForInternalUserByType(**place, credentialType="STORAGE")
+    owner.systems.updateCredentialsForInternalUser(**place, body=key)
+    owner.systems.deleteCredentialsForInternalUser(**place)
+    owner.systems.deleteCredentials(systemId=SYSTEM["id"])
+    with pytest.raises(AgaveHTTPError, match="No software found"):
+        owner.apps.getJobSubmissionForm(uniqueName="none-0.1.0")
+    assert owner.drift == []
+
+
+def test_both_sides_agree_on_postits(ag: Agave, tenant: Sandbox) -> None:
+    postit = ag.postits.create(body={"url": f"{tenant.url}/profiles/v2/me", "maxUses": 2})
+    answer = requests.get(postit._links.self.href, verify=tenant.ca_file, timeout=30)
+    assert answer.json()["result"]["username"] == tenant.username
+    [listed] = [each for each in ag.postits.list() if each.postit == postit.postit]
+    assert listed.remainingUses == 1
+    ag.postits.delete(uuid=postit.postit)
+    assert ag.drift == []
+
+
+def test_both_sides_agree_on_transforms(ag: Agave, tenant: Sandbox) -> None:
+    home = f"agave://sandbox-storage/{tenant.username}"
+    ag.files.importData(systemId="sandbox-storage", filePath=tenant.username, fileToUpload=b"a\n1\n", fileName="t.csv")
+    assert [each.name for each in ag.transforms.get(transformId="csv-json")] == ["csv-json"]
+    assert ag.transforms.listByTag(tag="table") == ag.transforms.list()[2:3]
+    asked = {"transformId": "csv-json", "owner": tenant.username, "filePath": "t.csv", "body": {"url": home}}
+    assert ag.transforms.transformAndDownload(**asked).json() == [{"a": "1"}]
+    ag.transforms.transformAndStage(**asked)
+    tenant.run_until_idle()
+    found = ag.files.download(systemId="sandbox-storage", filePath=f"{tenant.username}/t.csv.json")
+    assert found.json() == [{"a": "1"}]
+    assert ag.drift == []
+
+
+def test_both_sides_agree_on_the_administration_of_a_tenant(tenant: Sandbox) -> None:
+    with contextlib.closing(tenant.client("admin")) as ag:
+        ag.admin.addRole(body={"id": "robots"})
+        ag.admin.addAccount(body={"id": "robot", "password": "secret", "roles": []})
+        ag.admin.addRoleToAccount(accountId="robot", body={"role_id": "robots"})
+        assert ag.admin.listAccountRoles(accountId="robot").roles == ["robots"]
+        assert ag.admin.listAccountsInRole(roleId="robots").accounts == ["robot"]
+        ag.admin.deleteRoleFromAccount(accountId="robot", roleId="robots")
+        assert ag.admin.addAccountToRole(roleId="robots", body={"account_id": "robot"}) == ag.admin.getRole(
+            roleId="robots"
+        )
+        ag.admin.deleteAccountFromRole(accountId="robot", roleId="robots")
+        ag.admin.updateAccount(accountId="robot", body={"password": "another"})
+        assert [each.id for each in ag.admin.listAccounts()] == ["robot"]
+        assert ag.admin.getAccount(accountId="robot").roles == []
+        ag.admin.deleteAccount(accountId="robot")
+        ag.admin.deleteRole(roleId="robots")
+        assert "robots" not in [each.id for each in ag.admin.listRoles()]
+        assert {"admin", tenant.username} <= {each.owner for each in ag.admin.listClients()}
+        made = ag.admin.addApi(body={"api_name": "Widgets", "context": "/widgets", "url": "http://127.0.0.1:1"})
+        assert ag.admin.updateApiStatus(apiId=made.id, body={"status": "BLOCKED"}).status == "BLOCKED"
+        assert ag.admin.getApi(apiId=made.id).name == "Widgets"
+        assert made.id in [each.id for each in ag.admin.listApis()]
+        ag.admin.deleteApi(apiId=made.id)
+        assert ag.drift == []

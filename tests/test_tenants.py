@@ -204,6 +204,27 @@ def test_an_address_asks_its_own_list_first(tenant: Sandbox, monkeypatch: pytest
     assert ag.tenant_id == "sandbox"
 
 
+def test_an_address_without_a_list_of_its_own_is_looked_up_in_the_public_one(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenants, "TENANTS_URL", f"{recorder.url}/public")
+    listed = [{"code": "own", "name": "Own", "baseUrl": recorder.url}]
+    recorder.script = [Answer(status=404), Answer(body=json.dumps(listed).encode())]
+    ag = Agave(api_server=recorder.url)
+    tenants.choose(ag)
+    assert ag.tenant_id == "own"
+
+
+def test_an_address_that_does_not_answer_is_what_the_error_is_about(
+    tenant: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenants, "TENANTS_URL", "http://127.0.0.1:9/tenants")
+    with pytest.raises(requests.exceptions.SSLError, match=f"{tenant.url}/tenants .*set REQUESTS_CA_BUNDLE"):
+        tenants.choose(Agave(api_server=tenant.url))
+    with pytest.raises(AgaveError, match=r"api_server='127\.0\.0\.1:9': an address begins with https://"):
+        tenants.choose(Agave(api_server="127.0.0.1:9"))
+
+
 def test_a_client_that_knows_both_asks_nobody(url: str, recorder: Recorder) -> None:
     ag = Agave(tenant_id="own", api_server="https://own.example.org")
     tenants.choose(ag)

@@ -11,34 +11,46 @@ from collections.abc import Mapping
 from typing import Any
 
 from .api import BadRequest
+from .apis import Apis
 from .clock import Clock
 from .oauth_clients import DEFAULT_CLIENT, Clients
 from .remembered import Remembered
+from .roles import TENANT_ADMIN, Roles
 from .store import Store, new_uuid
 from .tokens import Tokens
 
 # Cost, block size and parallelism: 16 MiB and about 40 ms a password, RFC 7914's interactive setting.
 _SCRYPT = {"n": 1 << 14, "r": 8, "p": 1}
+_RETIRED = "removed-user"  # only who runs the tenant can bring such a user back: Sandbox.add_user()
 _USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Accounts:
-    """Users, with their clients in ``clients`` and the tokens in ``tokens``."""
+    """Users, with their clients in ``clients``, their tokens, their roles, and the APIs they call in ``apis``."""
 
     def __init__(self, store: Store, clock: Clock, *, token_ttl_s: int = 14400) -> None:
         self._store = store
         self._clock = clock
         self.clients = Clients(store, clock)
         self.tokens = Tokens(store, clock, self.clients, ttl_s=token_ttl_s)
+        self.roles = Roles(store, clock)
+        self.apis = Apis(store, clock)
         self._admins = Remembered(store, ("user",), self._administers)
 
     def add_user(
-        self, name: str, password: str, *, admin: bool = False, facts: Mapping[str, str] | None = None
+        self,
+        name: str,
+        password: str,
+        *,
+        admin: bool = False,
+        facts: Mapping[str, str] | None = None,
+        is_service: bool = False,
     ) -> None:
         """
         Add a user; one that exists gets the password.
 
         :param facts: of the profile, in its names: ``email``, ``firstName``, …
+        :param is_service: it is a program's account, which administrators manage by the admin service.
         :raises BadRequest: a name that could not be a folder's, or an empty password.
         """
         if not _USER_NAME.fullmatch(name):
@@ -49,6 +61,7 @@ class Accounts:
         with self._store.transaction():
             known = self._store.get("user", name) or self._new_user(name)
             known |= {"password": hashed, "admin": admin or known["admin"]}
+            known |= {"service": is_service or known.get("service", False)}
             known["profile"] |= facts or {}
             self._store.put("user", name, known, updated=self._clock.now())
             if self.clients.find(name, DEFAULT_CLIENT) is None:
@@ -71,6 +84,24 @@ class Accounts:
             for client in list(self.clients.of(name)):
                 self.clients.delete(name, client["name"])
             self._store.delete("user", name)
+
+    def check_new(self, name: str) -> None:
+        """:raises BadRequest: there is, or was, a user of that name."""
+        if self.exists(name):
+            raise BadRequest(f"User {name} exists already.")
+        if self._store.get(_RETIRED, name):
+            # Files, grants, apps and jobs are kept by name: who got it next would have them all.
+            raise BadRequest(f"User {name} was removed; the name stays taken, with the files it has.")
+
+    def retire_user(self, name: str) -> None:
+        """Forget the user, but not the name: nobody gets it again by way of the API."""
+        with self._store.transaction():
+            self.remove_user(name)
+            self._store.put(_RETIRED, name, {"username": name}, updated=self._clock.now())
+
+    def service_accounts(self) -> list[str]:
+        """Return the names of programs' accounts, in order."""
+        return sorted(each["profile"]["username"] for each in self._store.all("user") if each.get("service"))
 
     def exists(self, name: str) -> bool:
         """Return whether there is such a user."""
@@ -96,7 +127,7 @@ class Accounts:
 
     def _administers(self, name: str) -> bool | None:
         known = self._store.get("user", name)
-        return bool(known["admin"]) if known else None
+        return bool(known["admin"]) or TENANT_ADMIN in known.get("roles", ()) if known else None
 
     def _new_user(self, name: str) -> dict[str, Any]:
         facts = {"username": name, "uuid": new_uuid("001"), "created": self._clock.now()}

@@ -12,10 +12,11 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO
 
+from . import checksums
 from .api import Download, NotFound
+from .checksums import Checksums
+from .connection import Receive, Send, disconnected
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
 CHUNK_BYTES = 1 << 20
@@ -49,12 +50,13 @@ class FileAnswer:
     status: int
     headers: Mapping[str, str]
     file: BinaryIO
+    facts: os.stat_result
     start: int
     length: int
 
     async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
-        gone = asyncio.ensure_future(_disconnected(receive))  # nothing else tells that nobody listens any more
+        gone = asyncio.ensure_future(disconnected(receive))  # nothing else tells that nobody listens any more
         try:
             await send(_start(self.status, self.headers))
             left = 0 if head else self.length
@@ -69,43 +71,67 @@ class FileAnswer:
 
     def _read(self, position: int, size: int) -> bytes:
         chunk = os.pread(self.file.fileno(), size, position)
-        if not chunk:
+        is_last = position + len(chunk) == self.start + self.length
+        if not chunk or (is_last and self._is_rewritten()):
             # The length is promised already: breaking the connection is the only way left to say so.
-            raise OSError("The file became shorter while it was sent.")
+            raise ChangedMeanwhile(f"The file {self.headers['etag']} was rewritten while it was sent.")
         return chunk
 
+    def _is_rewritten(self) -> bool:
+        """Return whether what was sent may be half of one file and half of another; a file may grow, as logs do."""
+        now = os.fstat(self.file.fileno())
+        return now.st_size <= self.facts.st_size and not checksums.is_same(self.facts, now)
 
-def file_answer(download: Download, headers: Mapping[str, str], *, attachment: bool = False) -> Answer | FileAnswer:
+
+class ChangedMeanwhile(OSError):
+    """A file was rewritten in place while it was sent."""
+
+
+def file_answer(
+    download: Download, headers: Mapping[str, str], *, known: Checksums | None = None, attachment: bool = False
+) -> Answer | FileAnswer:
     """
     Return the answer to a download, its Range and If-Range honoured; the file is open when this returns.
 
     :param headers: of the request, names in lower case.
+    :param known: checksums of files, to send with it; one that nobody knows is worked out if Want-Digest asks.
     :raises NotFound: it vanished meanwhile.
     """
     wanted = _range(headers.get("range", ""))
     file = _opened(download)
     try:
-        return _answer(download, headers, file, wanted, attachment=attachment)
+        facts = os.fstat(file.fileno())
+        common = _headers_of(download, facts, attachment=attachment)
+        if known is not None:
+            common |= _digest(file, facts, headers, known)
+        return _answer(headers, file, facts, wanted, common)
     except BaseException:
         file.close()
         raise
 
 
 def _answer(
-    download: Download, headers: Mapping[str, str], file: BinaryIO, wanted: Range | None, *, attachment: bool
+    headers: Mapping[str, str],
+    file: BinaryIO,
+    facts: os.stat_result,
+    wanted: Range | None,
+    common: Mapping[str, str],
 ) -> Answer | FileAnswer:
-    facts = os.fstat(file.fileno())
-    common = _headers_of(download, facts, attachment=attachment)
     # Another file by now: RFC 9110 13.1.5 wants it whole.
     is_same = headers.get("if-range", "") in ("", common["etag"], common["last-modified"])
     if wanted is None or not is_same:
-        return FileAnswer(200, {**common, "content-length": str(facts.st_size)}, file, 0, facts.st_size)
+        return FileAnswer(200, {**common, "content-length": str(facts.st_size)}, file, facts, 0, facts.st_size)
     start, end = _span(wanted, facts.st_size)
     if start >= end:
         file.close()
         return Answer(416, headers={"content-range": f"bytes */{facts.st_size}", "accept-ranges": "bytes"})
     ranged = {"content-length": str(end - start), "content-range": f"bytes {start}-{end - 1}/{facts.st_size}"}
-    return FileAnswer(206, {**common, **ranged}, file, start, end - start)
+    return FileAnswer(206, {**common, **ranged}, file, facts, start, end - start)
+
+
+def _digest(file: BinaryIO, facts: os.stat_result, headers: Mapping[str, str], known: Checksums) -> Mapping[str, str]:
+    is_wanted = checksums.is_wanted(headers.get("want-digest", ""))
+    return checksums.header(known.of(file.fileno(), facts) if is_wanted else known.known(facts))
 
 
 def _opened(download: Download) -> BinaryIO:
@@ -117,6 +143,8 @@ def _opened(download: Download) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise NotFound("File/folder does not exist")
+    if download.is_temporary:
+        os.unlink(download.path)  # the open file lives on until it is sent
     return file
 
 
@@ -159,11 +187,6 @@ def _span(wanted: Range, size: int) -> tuple[int, int]:
     if first is None:
         return max(0, size - (last or 0)), size
     return min(first, size), size if last is None else min(last + 1, size)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:

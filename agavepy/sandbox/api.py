@@ -36,6 +36,7 @@ class Reply:
     result: Any = NOTHING
     outcome: str = ""
     message: str | None = None
+    sha256: str = ""  # of the file that was stored, in base64
 
 
 @dataclasses.dataclass
@@ -67,15 +68,17 @@ class Upload:
     file_name: str
     path: Path
     size_bytes: int
+    sha256: str  # in base64
 
 
 @dataclasses.dataclass
 class Download:
-    """A file to stream, with ranges."""
+    """A file to stream, with ranges; one made for this answer alone is forgotten afterwards."""
 
     path: Path
     name: str
     mime_type: str
+    is_temporary: bool = False
 
 
 @dataclasses.dataclass
@@ -115,3 +118,7 @@ class Unsupported(ApiError):
 
 class TooLarge(ApiError):
     """The request is bigger than the tenant accepts."""
+
+
+class NoSpace(ApiError):
+    """The disk has no room for it."""

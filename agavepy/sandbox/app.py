@@ -6,26 +6,32 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from . import arguments, bodies, envelope, gateway, oauth, search
-from .answers import Answer, FileAnswer, Receive, Send, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Listing, Octets, Page, Reply, Unsupported
+from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
+from .answers import Answer, ChangedMeanwhile, FileAnswer, file_answer
+from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Octets, Page, Reply, Unsupported
+from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
+from .connection import Receive, Send
+from .faults import Faults
+from .faults_endpoint import FaultsEndpoint
 from .forms import Body
 from .request import Admitted, Request
-from .routing import Match, Routes, WrongVerb
-from .services import Service
+from .routing import Match, Routes, WrongVerb, decoded
+from .services import Service, postits
 from .state import State
 from .token_endpoint import TokenEndpoint
 
 WORKERS = 40  # threads that run handlers and touch the disk
 REQUESTS_KEPT = 10_000
+_OAUTH = ("token", "revoke", "authorize")
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 logger = logging.getLogger("agavepy.sandbox")
@@ -35,13 +41,15 @@ _T = TypeVar("_T")
 class App:
     """Serves a :class:`~agavepy.sandbox.state.State`; ``requests`` notes what came in, oldest first."""
 
-    def __init__(self, state: State, routes: Routes, *, url: str) -> None:
+    def __init__(self, state: State, routes: Routes, faults: Faults, *, url: str) -> None:
         self._state = state
         self._routes = routes
         self._url = url
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
+        self._faults = faults
+        self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
         self._noting = threading.Lock()
@@ -62,12 +70,37 @@ class App:
         request = Request(scope, receive, time=self._state.clock.now())
         with self._noting:
             self._requests.append(request.noted)
+        operation = self._operation_of(request)
+        fault = self._faults.take(operation) if operation is not None else None
+        if fault is None:
+            await self._serve(request, send)
+        else:
+            request.noted["operation"] = operation
+            await self._faults.happen(fault, request, send, self._serve, in_thread=self._in_thread)
+
+    def _operation_of(self, request: Request) -> str | None:
+        """Return the operation a fault may happen to, empty for an address of none; None when no fault is to come."""
+        path: str = request.path.rstrip("/")
+        if not self._faults or path == faults_endpoint.PATH:
+            return None
+        if path in _OAUTH:
+            return path
+        with contextlib.suppress(BadRequest):
+            found = self._found(request)
+            return found.operation.name if isinstance(found, Match) else ""
+        return ""
+
+    async def _serve(self, request: Request, send: Send) -> None:
         try:
             answer = await self._answer(request)
         except Disconnected:
             return
         request.noted["status"] = answer.status
-        await answer.send(send, receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        try:
+            await answer.send(send, request.receive, head=request.method == "HEAD", in_thread=self._in_thread)
+        except ChangedMeanwhile as problem:
+            logger.warning("%s %s was broken off: %s", request.method, request.raw_path, problem)
+            await connection.cut(send, request.receive)
 
     async def _in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, functools.partial(function, *args))
@@ -93,8 +126,14 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
-        if request.path.rstrip("/") in ("token", "revoke", "authorize"):
+        if request.path.rstrip("/") in _OAUTH:
             return await self._in_oauth(request)
+        if request.path.rstrip("/") == faults_endpoint.PATH:
+            return await self._in_faults(request)
+        if not self._routes.serves(request.raw_path):
+            api = await self._in_thread(self._published, request)
+            if api is not None:
+                return await self._forwarded(request, api)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
         admitted = await self._in_thread(self._admit, request)
@@ -115,7 +154,44 @@ class App:
         form = await bodies.small_form(request.receive, request.headers)
         return await self._in_thread(self._oauth, operation, request, form)
 
+    async def _in_faults(self, request: Request) -> Answer:
+        request.noted["operation"] = "sandbox.faults"
+        document = await bodies.small_json(request.receive, request.headers)
+        answer: Answer = await self._in_thread(self._faults_endpoint.answer, request, document)
+        return answer
+
+    async def _forwarded(self, request: Request, api: Api) -> Answer:
+        """Return the answer of the service behind an API that is none of the tenant's own."""
+        user = await self._in_thread(self._admit_to, api, request)
+        body = await bodies.whole(request.receive, request.headers)
+        rest = request.raw_path.removeprefix(f"/{api['segment']}")
+        if {".", ".."} & set(decoded(rest).split("/")):
+            raise BadRequest(f"The path {rest} has dots for a segment, which could lead out of the API.")
+        url = f"{api['url']}{rest}{'?' if request.raw_query else ''}{request.raw_query}"
+        answer: Answer = await self._in_thread(
+            functools.partial(forwarding.forward, url, request.method, request.headers, body, user=user)
+        )
+        return answer
+
     # In worker threads
+
+    def _published(self, request: Request) -> Api | None:
+        api = self._state.accounts.apis.of_segment(request.raw_path.removeprefix("/").partition("/")[0])
+        return api if api and api["url"] else None
+
+    def _admit_to(self, api: Api, request: Request) -> str:
+        """Return who calls an API, empty when it is open; whoever may not gets the gateway's fault."""
+        accounts = self._state.accounts
+        request.noted["operation"] = f"apis.{api['name']}"
+        if "none" in api["auth"]:
+            gateway.check_api(accounts, request.path, user="")
+            user = ""
+        else:
+            user = gateway.bearer_user(accounts, request.authorization, request.path)
+        request.noted["user"] = user or None
+        if request.method not in api["methods"]:
+            raise gateway.Refused(gateway.no_resource(WrongVerb(tuple(api["methods"])), request.method, request.path))
+        return user
 
     def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
         if operation == "revoke":
@@ -139,11 +215,22 @@ class App:
             raise
         if isinstance(found, Match):
             request.noted["operation"] = found.operation.name
+            if found.operation.name == postits.REDEEM:
+                return self._admit(self._redeemed(request, found.path["key"]))
         user = self._identified(request, found)
         request.noted["user"] = user or None
         if not isinstance(found, Match):
             raise gateway.Refused(gateway.no_resource(found, request.method, request.path))
         return Admitted(request, found, *self._handler(found.operation.name), user, {**found.terms, **request.query})
+
+    def _redeemed(self, request: Request, key: str) -> Request:
+        """Return the request that a postit stands for, in place of the one that shows its key."""
+        if request.errand_of is not None:
+            raise Forbidden("A postit cannot stand for another postit.")  # which could stand for this one
+        service = cast("postits.Postits", self._state.services["postits"])
+        errand = service.redeem(key)
+        query = f"{errand.query}&force=true" if envelope.is_true(request.query.get("force")) else errand.query
+        return request.errand(errand.user, method=errand.method, path=errand.path, query=query)
 
     def _handler(self, operation: str) -> tuple[Service, Callable[..., Any]]:
         """Return the service and its method for an operation.
@@ -157,7 +244,12 @@ class App:
         return service, getattr(service, name)
 
     def _found(self, request: Request) -> Match | WrongVerb | None:
-        return self._routes.find(request.method, request.raw_path, content_type=request.headers.get("content-type", ""))
+        return self._routes.find(
+            request.method,
+            request.raw_path,
+            content_type=request.headers.get("content-type", ""),
+            anonymous=not request.authorization and not request.errand_of,
+        )
 
     def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
         """Return the user; empty for an open operation."""
@@ -166,6 +258,9 @@ class App:
             return ""
         if isinstance(found, Match) and self._key(request, found):
             return self._holder(request, found)
+        if security == "bearer" and request.errand_of:
+            gateway.check_api(self._state.accounts, request.path, user=request.errand_of)
+            return request.errand_of
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:
@@ -192,8 +287,10 @@ class App:
 
     def _call(self, admitted: Admitted, body: Body) -> Answer | FileAnswer:
         try:
+            call = self._call_of(admitted)
+            admitted.service.check_caller(call)
             values = arguments.keywords(admitted.match, admitted.query, body, method=admitted.method)
-            return self._outcome(admitted, admitted.method(self._call_of(admitted), **values))
+            return self._outcome(admitted, admitted.method(call, **values))
         except ApiError as error:
             raise self._refused(admitted.service, error, admitted.query) from error
 
@@ -220,18 +317,20 @@ class App:
         """Return the answer to what a method returned."""
         query = admitted.query if admitted.service.takes_conventions else {}
         if isinstance(value, Download):
-            return file_answer(value, admitted.request.headers, attachment=envelope.is_true(query.get("force")))
+            attachment = envelope.is_true(query.get("force"))
+            return file_answer(value, admitted.request.headers, known=self._state.checksums, attachment=attachment)
         if isinstance(value, Octets):
             return Answer(200, value.data, media_type="application/octet-stream")
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
-        return envelope.success(
+        answer = envelope.success(
             envelope.STATUS_OF_OUTCOME[reply.outcome] if reply.outcome else declared,
             search.projected(self._elements(admitted, reply.result), query),
             message=reply.message,
             query=query,
             keys=admitted.service.envelope_keys,
         )
+        return dataclasses.replace(answer, headers=checksums.header(reply.sha256))
 
     def _elements(self, admitted: Admitted, result: Any) -> Any:
         if isinstance(result, Listing):

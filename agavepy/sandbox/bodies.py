@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
@@ -12,8 +13,9 @@ from typing import Any
 
 from python_multipart.multipart import parse_options_header
 
-from .answers import CHUNK_BYTES, InThread, Receive
+from .answers import CHUNK_BYTES, InThread
 from .api import BadRequest, TooLarge
+from .connection import Receive
 from .forms import LARGEST_BYTES, Body, Form
 
 LARGEST_SMALL_FORM_BYTES = 64 << 10
@@ -59,6 +61,22 @@ async def small_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, 
     media_type, _ = parse_options_header(headers.get("content-type"))
     data = await _whole(receive, headers, most=LARGEST_SMALL_FORM_BYTES)
     return _form_fields(data) if media_type == b"application/x-www-form-urlencoded" else {}
+
+
+async def small_json(receive: Receive, headers: Mapping[str, str]) -> Any:
+    """
+    Return the value of a short JSON text, None without one; for who may send before it is known who they are.
+
+    :raises BadRequest: it is none.
+    :raises TooLarge: more than LARGEST_SMALL_FORM_BYTES.
+    """
+    data = await _whole(receive, headers, most=LARGEST_SMALL_FORM_BYTES)
+    return parse_json(data) if data else None
+
+
+async def whole(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """Return a body as it was sent; :raises TooLarge: more than LARGEST_BYTES."""
+    return await _whole(receive, headers, most=LARGEST_BYTES)
 
 
 async def drain(receive: Receive) -> None:
@@ -154,12 +172,20 @@ def _form_fields(data: bytes) -> dict[str, str]:
 
 
 async def _fed(form: Form, receive: Receive, in_thread: InThread) -> Body:
-    """Give the form to its parser in big pieces, in worker threads: parsing and writing keep the loop free."""
-    waiting = bytearray()
-    async for chunk in _chunks(receive):
-        waiting += chunk
-        if len(waiting) >= CHUNK_BYTES:
-            await in_thread(form.write, bytes(waiting))
-            waiting.clear()
-    await in_thread(form.write, bytes(waiting))
+    """Give the form to its parser in big pieces, in worker threads: the next one comes in while one is written."""
+    arriving: list[bytes] = []
+    size_bytes = 0
+    writing = asyncio.ensure_future(in_thread(form.write, b""))
+    try:
+        async for chunk in _chunks(receive):
+            arriving.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes >= CHUNK_BYTES:
+                await writing
+                writing = asyncio.ensure_future(in_thread(form.write, b"".join(arriving)))
+                arriving, size_bytes = [], 0
+        await writing
+        writing = asyncio.ensure_future(in_thread(form.write, b"".join(arriving)))
+    finally:
+        await writing  # whatever happened: the form is discarded next, and must not be in use
     return await in_thread(form.finished)  # type: ignore[no-any-return]

@@ -8,12 +8,13 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from . import durable
-from .api import BadRequest, NotFound
+from .api import BadRequest, NoSpace, NotFound
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -25,6 +26,9 @@ _REFUSALS = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EACCES, errno.EPERM),
     *(errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),  # somebody else put something there meanwhile
 )
+_TICK_NS = 1_000_000_000  # two changes that are nearer to each other may leave the same date
+_CHUNK_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Disk:
@@ -128,7 +132,7 @@ class Disk:
         """Copy one file's bytes and its owner's execute bit; the destination changes at once."""
         arriving = self.new_incoming()
         try:
-            shutil.copyfile(source, arriving)
+            _copy_data(source, arriving)
             os.chmod(arriving, _FILE_MODE | (source.stat().st_mode & stat.S_IXUSR))
             os.replace(arriving, destination)
         finally:
@@ -238,6 +242,29 @@ def _refuse_impossible(place: Path) -> None:
         raise BadRequest(f"The path '{place.name[:40]}…' is too long for the file system.")
 
 
+def _copy_data(source: Path, destination: Path) -> None:
+    """Copy a file's bytes; its holes stay holes."""
+    with source.open("rb") as read, destination.open("wb") as written:
+        os.truncate(written.fileno(), os.fstat(read.fileno()).st_size)
+        for start, end in _filled(read.fileno()):
+            while start < end and (chunk := os.pread(read.fileno(), min(end - start, _CHUNK_BYTES), start)):
+                start += os.pwrite(written.fileno(), chunk, start)
+
+
+def _filled(handle: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each part of an open file that is no hole."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(handle, end, os.SEEK_DATA)
+        except OSError as problem:
+            if problem.errno == errno.ENXIO:
+                return  # nothing but a hole, or nothing at all
+            raise
+        end = os.lseek(handle, start, os.SEEK_HOLE)
+        yield start, end
+
+
 def _make_folder(place: Path) -> bool:
     try:
         place.mkdir(mode=_FOLDER_MODE)
@@ -256,6 +283,11 @@ def _unlock_folders(top: Path) -> None:
                 os.chmod(os.path.join(folder, name), _FOLDER_MODE)
 
 
+def is_settled(facts: os.stat_result) -> bool:
+    """Return whether a place last changed so long ago that one more change would show in its date."""
+    return time.time_ns() - facts.st_mtime_ns > _TICK_NS
+
+
 @contextlib.contextmanager
 def clear_refusals(path: str) -> Iterator[None]:
     """Tell the caller what the file system refuses; ``path`` is the API path the message names."""
@@ -266,4 +298,6 @@ def clear_refusals(path: str) -> Iterator[None]:
             raise NotFound(f"File/folder does not exist: {path}") from problem
         if problem.errno in _REFUSALS:
             raise BadRequest(f"The file system refuses {path}: {problem.strerror}.") from problem
+        if problem.errno in _FULL:
+            raise NoSpace(f"There is no room for {path}: {problem.strerror}. Nothing was stored.") from problem
         raise

@@ -12,6 +12,7 @@ from .api import (
     ApiError,
     BadRequest,
     Forbidden,
+    NoSpace,
     NotFound,
     TooLarge,
     Unauthorized,
@@ -32,6 +33,7 @@ STATUS_OF_ERROR: dict[type[ApiError], int] = {
     Unreachable: 412,
     TooLarge: 413,
     Unsupported: 501,
+    NoSpace: 507,
     ApiError: 500,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any, BinaryIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from . import checksums, durable
 from .api import NOTHING, BadRequest, TooLarge, Upload
+from .disk import clear_refusals
 
 LARGEST_BYTES = 10 << 20  # of a body, or of all text parts of one; files have no bound but the disk
 MOST_PARTS = 1000
+_BEGIN_SYNC_BYTES = 16 << 20
 
 
 @dataclasses.dataclass
@@ -42,14 +46,18 @@ class Form:
         self._file_name: str | None = None
         self._file: BinaryIO | None = None
         self._text = bytearray()
+        self._sha256 = hashlib.sha256()
+        self._begun_bytes = 0  # of the file, that are on their way to the disk
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+        self._headers: dict[bytes, str] = {}  # of the part, names in lower case
         self._paths: list[Path] = []
         self._parser = self._new_parser(boundary)
 
     def write(self, data: bytes) -> None:
         """Take the next piece."""
         try:
-            self._parser.write(data)
+            with clear_refusals(self._file_name or "the upload"):
+                self._parser.write(data)
         except FormParserError as error:
             raise BadRequest(f"The multipart form does not parse: {error}") from None
 
@@ -88,6 +96,7 @@ class Form:
             raise TooLarge(f"The form has more than {MOST_PARTS} parts")
         self._name, self._file_name, self._file = "", None, None
         self._text.clear()
+        self._headers.clear()
 
     def _grow(self, text: bytearray, data: bytes) -> None:
         self._text_bytes += len(data)
@@ -97,24 +106,32 @@ class Form:
 
     def _end_header(self) -> None:
         name, value = (bytes(each) for each in self._header)
-        if name.lower() == b"content-disposition":
-            # Latin-1 maps each byte to itself; the parts are UTF-8.
-            _, options = parse_options_header(value.decode("latin-1"))
-            self._name = _text(options.get(b"name", b""))
-            self._file_name = _base_name(_text(options[b"filename"])) if b"filename" in options else None
+        # Latin-1 maps each byte to itself; the parts are UTF-8.
+        self._headers[name.lower()] = value.decode("latin-1").strip()
         for each in self._header:
             each.clear()
 
     def _open(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        self._name = _text(options.get(b"name", b""))
+        self._file_name = _base_name(_text(options[b"filename"])) if b"filename" in options else None
         if self._file_name is not None:
             self._paths.append(self._new_path())
             self._file = self._paths[-1].open("wb")
+            self._sha256 = hashlib.sha256()
+            self._begun_bytes = 0
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._file is not None:
-            self._file.write(memoryview(data)[start:end])
-        else:
+        if self._file is None:
             self._grow(self._text, data[start:end])
+            return
+        piece = memoryview(data)[start:end]
+        self._file.write(piece)
+        self._sha256.update(piece)
+        arrived = self._file.tell()
+        if arrived - self._begun_bytes >= _BEGIN_SYNC_BYTES:
+            durable.begin_sync(self._file, self._begun_bytes, arrived - self._begun_bytes)
+            self._begun_bytes = arrived
 
     def _end(self) -> None:
         if self._file is None:
@@ -123,7 +140,24 @@ class Form:
         size = self._file.tell()
         self._file.close()
         self._file = None
-        self._body.uploads.setdefault(self._name, Upload(self._file_name or "", self._paths[-1], size))
+        upload = Upload(self._file_name or "", self._paths[-1], size, checksums.encoded(self._sha256.digest()))
+        self._check(upload)
+        self._body.uploads.setdefault(self._name, upload)
+
+    def _check(self, upload: Upload) -> None:
+        """:raises BadRequest: the part is not what its own headers announced."""
+        length = self._headers.get(b"content-length", "")
+        if length and length != str(upload.size_bytes):
+            raise BadRequest(
+                f"The part '{self._name}' has {upload.size_bytes} bytes, its Content-Length says {length}: "
+                "nothing was stored. Send it again."
+            )
+        wanted = checksums.from_header(self._headers.get(b"digest", ""))
+        if wanted and wanted != upload.sha256:
+            raise BadRequest(
+                f"The part '{self._name}' has the SHA-256 {upload.sha256}, its Digest says {wanted}: "
+                "nothing was stored. Send it again."
+            )
 
     def _finish(self) -> None:
         self._ended = True

@@ -10,14 +10,15 @@ from xml.sax.saxutils import escape
 from .accounts import Accounts
 from .answers import Answer
 from .api import BadRequest
+from .apis import CALLABLE
 from .envelope import VERSION
-from .oauth_clients import subscribable
 from .routing import WrongVerb
 
 MISSING = (900902, "Missing Credentials", 'Send the header "Authorization: Bearer ACCESS_TOKEN".')
 UNKNOWN = (900901, "Invalid Credentials", "Make sure you have given the correct access token")
 EXPIRED = (900903, "Access Token Expired")
 INACTIVE = (900904, "Access Token Inactive")
+BLOCKED = (900907, "The requested API is temporarily blocked")
 NO_RESOURCE = (900906, "No matching resource found in the API for the given request")
 NOT_SUBSCRIBED = (900908, "Resource forbidden")
 
@@ -43,10 +44,24 @@ def bearer_user(accounts: Accounts, authorization: str, path: str) -> str:
     if bearer is None:
         raise Refused(_json_fault(401, *UNKNOWN, path))
     _check_state(accounts.tokens.state(bearer), token.strip(), path)
-    api = subscribable(path.partition("/")[0])
-    if api and api not in bearer.apis:
-        raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The client has no subscription to {api}.", path))
+    check_api(accounts, path, user=bearer.user)
+    api = accounts.apis.of_segment(path.partition("/")[0])
+    if api and api["name"] not in bearer.apis:
+        raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The client has no subscription to {api['name']}.", path))
     return bearer.user
+
+
+def check_api(accounts: Accounts, path: str, *, user: str) -> None:
+    """:raises Refused: the API at a path is not in use, or not for this user; empty: for nobody in particular."""
+    api = accounts.apis.of_segment(path.partition("/")[0])
+    if api is None:
+        return
+    if api["status"] == "BLOCKED":
+        raise Refused(_json_fault(403, *BLOCKED, f"The API {api['name']} is blocked.", path))
+    if api["status"] not in CALLABLE:
+        raise Refused(_json_fault(404, *NO_RESOURCE, f"The API {api['name']} is {api['status'].lower()}.", path))
+    if api["roles"] and not accounts.is_admin(user) and not accounts.roles.of(user) & set(api["roles"]):
+        raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The API {api['name']} is for some roles only.", path))
 
 
 def basic_user(accounts: Accounts, authorization: str) -> str:

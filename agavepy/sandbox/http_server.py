@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from .app import App
+from .connection import unsent_bytes
 
 _START_TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 75  # longer than pools of common clients keep an idle connection in use
@@ -104,13 +105,7 @@ def _config(app: App, server_file: Path | None) -> uvicorn.Config:
 def _is_idle(connection: Any) -> bool:
     """Return whether no answer is being made or on its way on a connection of uvicorn's."""
     answered = connection.cycle is None or connection.cycle.response_complete
-    return answered and not _unsent_bytes(connection.transport)
-
-
-def _unsent_bytes(transport: Any) -> int:
-    # A TLS transport does not count what it has handed on to the one below it, and has no other way to ask.
-    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    return sum(each.get_write_buffer_size() for each in (transport, below) if each is not None)
+    return answered and not unsent_bytes(connection.transport)
 
 
 def _http_parser() -> str:

@@ -87,12 +87,20 @@ def without_password(uri: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if separator else uri
 
 
+def is_own(url: str, base_url: str) -> bool:
+    """Return whether a URL is one of this tenant, by whichever of its names."""
+    try:
+        parts, own = urllib.parse.urlsplit(url), urllib.parse.urlsplit(base_url)
+    except ValueError:
+        return False
+    return (parts.scheme.lower(), _host_and_port(parts.netloc)) == (own.scheme.lower(), _host_and_port(own.netloc))
+
+
 def _own(uri: str, base_url: str) -> Source | None:
     """Return what a URL of this tenant names; None for any other URL."""
-    parts, own = urllib.parse.urlsplit(uri), urllib.parse.urlsplit(base_url)
-    if (parts.scheme.lower(), _host_and_port(parts.netloc)) != (own.scheme.lower(), _host_and_port(own.netloc)):
+    if not is_own(uri, base_url):
         return None
-    path = parts.path.removeprefix(own.path.rstrip("/"))
+    path = urllib.parse.urlsplit(uri).path.removeprefix(urllib.parse.urlsplit(base_url).path.rstrip("/"))
     for prefix, read_rest in _OWN.items():
         if path.startswith(prefix):
             return read_rest(path.removeprefix(prefix))

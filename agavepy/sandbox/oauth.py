@@ -27,6 +27,7 @@ from oauthlib.oauth2 import (
 from oauthlib.oauth2.rfc6749 import errors
 
 from .accounts import Accounts
+from .roles import IMPERSONATOR
 from .tokens import Payment
 
 # At DEBUG oauthlib writes the tokens and codes it issues into the log.
@@ -158,11 +159,21 @@ class _Validator(RequestValidator):
         return True
 
     def validate_admin(self, request: Any) -> None:
-        """Take an administrator's password for the user they name; everybody else's is refused as a wrong one is."""
+        """Take an impersonator's password for the user they name; everybody else's is refused as a wrong one is."""
         self.validate_user(request.username, request.password, request.client, request)
-        if not self._accounts.is_admin(request.username) or not self._accounts.exists(request.token_username):
+        if not self._impersonates(request.username, request.token_username):
             raise errors.InvalidGrantError(_BAD_GRANT, request=request)
         request.user = request.token_username
+
+    def _impersonates(self, name: str, other: str) -> bool:
+        """Return whether one user may act as another: no impersonator becomes an administrator by it."""
+        if self._accounts.is_admin(name):
+            return self._accounts.exists(other)
+        is_allowed = IMPERSONATOR in self._accounts.roles.of(name)
+        return is_allowed and self._accounts.exists(other) and not self._has_powers(other)
+
+    def _has_powers(self, name: str) -> bool:
+        return self._accounts.is_admin(name) or bool(self._accounts.roles.of(name))
 
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Any, request: Any, *a: Any, **k: Any

@@ -15,7 +15,7 @@ from .store import Store
 
 DEFAULT_CLIENT = "DefaultApplication"  # every user has it
 TIERS = ("Bronze", "Gold", "Silver", "Unlimited")
-_API_SEGMENTS = (
+API_SEGMENTS = (
     *("apps", "files", "jobs", "meta", "monitors", "notifications", "postits"),
     *("profiles", "systems", "transforms", "actors"),
 )
@@ -111,13 +111,8 @@ class Clients:
 
 
 def catalogue() -> list[str]:
-    """Return the names of the APIs a client can subscribe to."""
-    return [segment.capitalize() for segment in _API_SEGMENTS]
-
-
-def subscribable(segment: str) -> str | None:
-    """Return the API name for the first segment of a path; None: it needs no subscription."""
-    return segment.capitalize() if segment in _API_SEGMENTS else None
+    """Return the names of the APIs a new client is subscribed to: the tenant's own."""
+    return [segment.capitalize() for segment in API_SEGMENTS]
 
 
 def fingerprint(secret: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import bodies
-from .answers import Receive
+from .connection import Receive
 from .routing import Match
 from .services import Service
 
@@ -22,7 +22,8 @@ class Request:
         self.raw_path: str = scope["raw_path"].decode("latin-1")
         self.path = self.raw_path.lstrip("/")
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        pairs = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.raw_query: str = scope["query_string"].decode("latin-1")
+        pairs = urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True)
         self.query_pairs = pairs
         self.query: dict[str, str] = dict(pairs)
         self.noted: dict[str, Any] = {
@@ -33,6 +34,7 @@ class Request:
             "user": None,
             "time": time,
         }
+        self.errand_of: str | None = None  # whose request this is without a token; empty: nobody's
         self.body_begun = False
         self.body_read = not bodies.has_body(self.headers)
 
@@ -42,6 +44,22 @@ class Request:
         message = await self._receive()
         self.body_read = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message
+
+    def errand(self, user: str, *, method: str, path: str, query: str) -> Request:
+        """Return another request, of a user who shows no token, that goes on with this one's body and headers."""
+        scope = {
+            "method": method,
+            "raw_path": path.encode("latin-1"),
+            "query_string": query.encode("latin-1"),
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in self.headers.items()
+                if name != "authorization"
+            ],
+        }
+        other = Request(scope, self.receive, time=self.noted["time"])
+        other.errand_of = user
+        return other
 
     @property
     def is_body_on_its_way(self) -> bool:

@@ -65,30 +65,48 @@ class _Route:
 
 
 class Routes:
-    """Every operation of the given documents (service name → Swagger document)."""
+    """
+    Every operation of the given documents (service name → Swagger document).
 
-    def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+    :param further: routes that no YAML declares, by service as well; they come after the YAML's.
+    """
+
+    def __init__(
+        self, documents: Mapping[str, Mapping[str, Any]], *, further: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self._by_service: dict[str, list[_Route]] = {}
-        for service, document in documents.items():
+        for service, document in (*documents.items(), *(further or {}).items()):
             for first_segment, route in _routes(service, document):
                 self._by_service.setdefault(first_segment, []).append(route)
         for routes in self._by_service.values():
             routes.sort(key=lambda route: route.rank)
 
-    def find(self, method: str, raw_path: str, *, content_type: str = "") -> Match | WrongVerb | None:
+    def find(
+        self, method: str, raw_path: str, *, content_type: str = "", anonymous: bool = False
+    ) -> Match | WrongVerb | None:
         """Return the match, or why there is none. The path is matched as sent: nothing is normalised.
 
+        :param anonymous: of two operations of one address and verb, whoever shows no credentials means the open one.
         :raises BadRequest: a path parameter that is not UTF-8, or holds a NUL.
         """
         verb = "get" if method == "HEAD" else method.lower()
         allowed: tuple[str, ...] = ()
+        matches: list[Match] = []
         for route in self._by_service.get(raw_path.removeprefix("/").partition("/")[0], ()):
             found = route.pattern.fullmatch(raw_path)
             if found and verb in route.operations:
-                return route.match(found, _chosen(route.operations[verb], content_type))
-            if found:
+                matches.append(route.match(found, _chosen(route.operations[verb], content_type)))
+                if not anonymous or matches[-1].operation.security == "open":
+                    return matches[-1]
+            elif found:
                 allowed += tuple(route.operations)
+        if matches:
+            return matches[0]
         return WrongVerb(tuple(sorted({each.upper() for each in allowed}))) if allowed else None
+
+    def serves(self, raw_path: str) -> bool:
+        """Return whether any operation's address begins as a path does."""
+        return raw_path.removeprefix("/").partition("/")[0] in self._by_service
 
     def operations(self) -> Iterator[Operation]:
         """Yield every operation."""

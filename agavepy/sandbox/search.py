@@ -14,7 +14,7 @@ from .fields import shown
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 250
 
-_RESERVED = {"limit", "offset", "filter", "naked", "pretty", "order", "orderby", "force"}
+_RESERVED = {"limit", "offset", "skip", "filter", "naked", "pretty", "order", "orderby", "force"}
 _SAME = {"": "eq", "on": "eq", "before": "lt", "after": "gt"}
 _OPERATORS = {*("eq", "neq", "lt", "lte", "gt", "gte", "in", "nin", "like", "nlike", "rlike", "between"), *_SAME}
 _NEGATIONS = {"neq": "eq", "nin": "in", "nlike": "like"}
@@ -51,9 +51,13 @@ def page(elements: list[Any], query: Mapping[str, str]) -> list[Any]:
 
 
 def bounds(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return limit (100 when absent, at most 250) and offset; signs are ignored, as on the classic server."""
+    """Return limit (100 when absent, at most 250) and offset; signs are ignored, as on the classic server.
+
+    The offset may be called ``skip``, as later servers do.
+    """
     limit = whole_number(query.get("limit") or str(DEFAULT_LIMIT), "limit")
-    return min(abs(limit), LARGEST_LIMIT), abs(whole_number(query.get("offset") or "0", "offset"))
+    name = "offset" if query.get("offset") else "skip"
+    return min(abs(limit), LARGEST_LIMIT), abs(whole_number(query.get(name) or "0", name))
 
 
 def whole_number(text: str, name: str) -> int:

@@ -13,8 +13,10 @@ from .. import specs
 from .app import App
 from .clock import Clock
 from .credentials import CredentialsFile
+from .faults import Fault, Faults
 from .http_server import HttpServer
 from .routing import Routes
+from .services.postits import DOCUMENT as POSTITS
 from .services.tenants import DOCUMENT as TENANTS
 from .services.tenants import Announced, announced
 from .state import DEFAULT_USER, State
@@ -140,7 +142,7 @@ class Sandbox:
     def requests(self) -> list[dict[str, Any]]:
         """The last 10,000 requests, oldest first: dicts with method, path, status, operation, user, time.
 
-        Those to ``/token`` have ``grant_type`` as well.
+        Those to ``/token`` have ``grant_type`` as well, those that a fault happened to ``fault``.
         """
         return self._live.app.requests
 
@@ -153,6 +155,29 @@ class Sandbox:
         self._live.state.accounts.add_user(name, password, admin=admin)
         self._credentials.forget_password(name)
         self._passwords[name] = password
+
+    def fail_next(self, status: int | None = None, *, times: int = 1, operation: str = "*", **fault: Any) -> None:
+        """
+        Have something go wrong with the next requests of an operation.
+
+        >>> tenant.fail_next(503, times=2, operation="jobs.submit")
+        >>> tenant.fail_next(429, retry_after_s=3)
+        >>> tenant.fail_next(reset_after=100_000, operation="files.download")
+
+        :param status: answer with it; None: serve the request, with what ``fault`` says.
+        :param fault: what else :class:`~agavepy.sandbox.faults.Fault` knows: html, delay_s, truncate_after, …
+        :raises ValueError: no request could meet that.
+        """
+        self._live.faults.add(Fault(status, times=times, operation=operation, **fault))
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults that are still to come."""
+        return self._live.faults.coming
+
+    def clear_faults(self) -> None:
+        """Forget the faults that are still to come."""
+        self._live.faults.clear()
 
     def expire_tokens(self) -> None:
         """Make every access token expire now; refresh tokens stay."""
@@ -239,7 +264,9 @@ class _Running:
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
-            self.app = App(self.state, Routes({**specs.load(), "tenants": TENANTS}), url=self.url)
+            self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
+            routes = Routes(specs.load(), further={"postits": POSTITS, "tenants": TENANTS})
+            self.app = App(self.state, routes, self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)

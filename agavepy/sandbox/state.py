@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import IO
 
 from .accounts import Accounts
+from .checksums import Checksums
 from .clock import Clock
 from .credentials import CredentialsFile
 from .disk import Disk
 from .runner import JobRunner
 from .services import Service
 from .services.actors import Actors
+from .services.admin import Admin
 from .services.apps import Apps
 from .services.clients import Clients
 from .services.files import Files
 from .services.jobs import Jobs
+from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
 from .services.tenants import Announced, Tenants
+from .services.transforms import Transforms
 from .store import Store
 
 DEFAULT_USER = "sandbox"
@@ -71,6 +75,7 @@ class State:
             self.accounts = Accounts(self.store, self.clock, token_ttl_s=token_ttl_s)
             self.credentials = CredentialsFile(self.root / "credentials.json", self.accounts)
             self.disk = Disk(self.root)
+            self.checksums = Checksums(self.store, self.clock)
             self.systems = Systems(self)
             self.services = self._services()
             for service in self.services.values():
@@ -97,7 +102,8 @@ class State:
         self.runner.run_until_idle(timeout_s=timeout_s)
 
     def _services(self) -> dict[str, Service]:
-        kinds: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs, Actors)
+        core: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs)
+        kinds = (*core, Actors, Postits, Transforms, Admin)
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:

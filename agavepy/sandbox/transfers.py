@@ -1,9 +1,10 @@
-"""Copies of data into the tenant: at once for job inputs, in the background for files.importData."""
+"""Data brought into place: at once for job inputs, in the background for imports and conversions."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _WORKERS = 2
 _BROKEN_OFF = "The tenant stopped before all data had come."
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is done in the background to make a file, and how its history calls that."""
+
+    status: str  # "STAGING": the history goes from STAGING_QUEUED over STAGING to STAGING_COMPLETED or STAGING_FAILED
+    noun: str  # "import"
+    source: str  # shown for where the data comes from
+    do: Callable[[Path], None]  # makes the file at the place it is given
 
 
 class Transfers:
@@ -115,22 +126,30 @@ class Transfers:
 
     def begin(self, target: Target, source: imports.Source, *, shown: str) -> Record:
         """Import a source to a target in the background; return the target's record. ``shown`` stands for its URI."""
+        return self.begin_work(
+            target, Work("STAGING", "import", shown, lambda place: self.deliver(target.user, source, place))
+        )
+
+    def begin_work(self, target: Target, work: Work) -> Record:
+        """Make a target in the background; return its record."""
         event, task = arrival(target), new_uuid("020")
         with self._store.transaction():
-            record = self._changes.note(target, "STAGING_QUEUED", f"Import of {shown} queued", source=shown)
+            queued = f"{work.noun.capitalize()} of {work.source} queued"
+            record = self._changes.note(target, f"{work.status}_QUEUED", queued, source=work.source)
             # Kept until it is done, so that a tenant that died can tell at its next start.
-            kept = {"task": task, "key": self._records.key_of(target.real), "user": target.user}
+            key = self._records.key_of(target.real)
+            kept = {"task": task, "key": key, "user": target.user, "failed": f"{work.status}_FAILED"}
             self._store.put("import", task, kept, updated=self._state.clock.now())
-        self._submit(lambda: self._import(target, source, f"Copying {shown}", event, task))
+        self._submit(lambda: self._work(target, work, event, task))
         return record
 
-    def _import(self, target: Target, source: imports.Source, description: str, event: str, task: str) -> None:
-        with _reported(lambda why: self._end(target, "STAGING_FAILED", why, task), target.path):
-            self._changes.note(target, "STAGING", description)
-            self.deliver(target.user, source, target.real)
+    def _work(self, target: Target, work: Work, event: str, task: str) -> None:
+        with _reported(lambda why: self._end(target, f"{work.status}_FAILED", why, task), target.path, work.noun):
+            self._changes.note(target, work.status, f"{work.noun.capitalize()} of {work.source} begun")
+            work.do(target.real)
             durable.sync_tree(target.real)
-            self._changes.note(target, event, f"File {event.lower()} by import")
-            self._end(target, "STAGING_COMPLETED", "Import completed", task)
+            self._changes.note(target, event, f"File {event.lower()} by {work.noun}")
+            self._end(target, f"{work.status}_COMPLETED", f"{work.noun.capitalize()} completed", task)
 
     def _end(self, target: Target, status: str, description: str, task: str) -> None:
         with self._store.transaction():
@@ -140,7 +159,7 @@ class Transfers:
     def _fail_interrupted(self) -> None:
         for left in list(self._store.all("import")):
             real = self._records.place_of(left["key"])
-            self._records.note(real, left["user"], "STAGING_FAILED", _BROKEN_OFF)
+            self._records.note(real, left["user"], left.get("failed", "STAGING_FAILED"), _BROKEN_OFF)
             self._store.delete("import", left["task"])
 
     def _submit(self, work: Callable[[], None]) -> None:
@@ -171,7 +190,7 @@ class Transfers:
 
 
 @contextlib.contextmanager
-def _reported(fail: Callable[[str], None], path: str) -> Iterator[None]:
+def _reported(fail: Callable[[str], None], path: str, noun: str) -> Iterator[None]:
     """Tell ``fail`` why the block did not finish; what nobody foresaw goes to the log as well."""
     try:
         with clear_refusals(path):
@@ -179,5 +198,5 @@ def _reported(fail: Callable[[str], None], path: str) -> Iterator[None]:
     except ApiError as problem:
         fail(str(problem))
     except Exception as problem:
-        _LOG.exception("An import to %s failed", path)
-        fail(f"The import failed: {problem}")
+        _LOG.exception("The %s to %s failed", noun, path)
+        fail(f"The {noun} failed: {problem}")

@@ -414,5 +414,31 @@ def test_deleting_a_private_app_removes_it_and_hides_its_jobs(compute: Compute) 
     assert "is not visible" in refusal(compute.http.get(f"/jobs/v2/{job['id']}"), status=404)
 
 
-def test_the_submission_form_is_not_served(compute: Compute) -> None:
-    assert "apps.getJobSubmissionForm" in refusal(compute.http.get(f"/apps/v2/{compute.app()}/form"), status=501)
+def test_the_submission_form_has_a_field_for_each_visible_item(compute: Compute) -> None:
+    app_id = compute.app(
+        inputs=[file_input("data", required=True)],
+        parameters=[
+            parameter("mode", "enumeration", enum_values=[{"fast": "Fast & cheap"}, "slow"], default="slow"),
+            parameter("times", "number", default=3),
+            parameter("hidden", visible=False, default="x"),
+        ],
+    )
+    form = checked(compute.http.get(f"/apps/v2/{app_id}/form"), "apps.getJobSubmissionForm")
+    assert f'<input type="hidden" name="appId" value="{app_id}">' in form
+    assert '<input name="data" required type="text" value="">' in form
+    assert '<option value="fast">Fast &amp; cheap</option><option value="slow" selected>slow</option>' in form
+    assert '<input name="times" type="number" step="any" value="3">' in form
+    assert 'name="hidden"' not in form
+
+
+def test_what_the_submission_form_sends_submits_a_job(compute: Compute) -> None:
+    app_id = compute.app("echo ${mode} ${times}\n", parameters=[parameter("mode"), parameter("times", "number")])
+    sent = {"appId": app_id, "name": "by form", "mode": "fast", "times": "2", "archive": "false"}
+    job = checked(compute.http.post("/jobs/v2", data=sent), "jobs.submit", status=201)
+    compute.tenant.run_until_idle()
+    assert compute.output(job["id"], "by-form.out") == "fast 2\n"
+
+
+def test_the_submission_form_is_for_those_who_may_see_the_app(compute: Compute, other: Http) -> None:
+    refusal(other.get(f"/apps/v2/{compute.app()}/form"), status=403)
+    refusal(other.get("/apps/v2/none-0.1.0/form"), status=404)

@@ -91,7 +91,11 @@ class Storage:
 
 @pytest.fixture
 def disk(http: Http) -> Storage:
-    """A private system of the default user, empty."""
+    return private_storage(http)
+
+
+def private_storage(http: Http) -> Storage:
+    """Return a private system of the user, empty."""
     described = storage()
     checked(http.post("/systems/v2/", json=described), "systems.add", status=201)
     return Storage(http, described["id"])

@@ -10,6 +10,7 @@ from agavepy import specs
 from agavepy.sandbox.api import BadRequest
 from agavepy.sandbox.routing import Match, Routes, WrongVerb
 from agavepy.sandbox.server import Sandbox
+from agavepy.sandbox.services.postits import DOCUMENT as POSTITS
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +109,15 @@ def test_every_served_operation_takes_the_parameters_of_its_document(routes: Rou
         if method is not None:
             names = {each["name"] for each in operation.parameters if each["in"] != "header"} - front
             inspect.signature(method).bind(None, **dict.fromkeys(names))
+
+
+def test_of_two_operations_of_one_address_the_anonymous_mean_the_open_one() -> None:
+    both = Routes(specs.load(), further={"postits": POSTITS})
+    known = both.find("DELETE", "/postits/v2/key")
+    anonymous = both.find("DELETE", "/postits/v2/key", anonymous=True)
+    assert isinstance(known, Match)
+    assert isinstance(anonymous, Match)
+    assert (known.operation.name, anonymous.operation.name) == ("postits.delete", "postits.redeem")
+    closed = both.find("DELETE", "/systems/v2/key", anonymous=True)
+    assert isinstance(closed, Match)
+    assert closed.operation.name == "systems.delete"

@@ -511,14 +511,6 @@ def test_roles_of_a_public_system_are_its_managers(http: Http, admin: Http) -> N
     assert roles(http, "sandbox-exec") == {http.user: "PUBLISHER"}
 
 
-# What is not served
-
-
-def test_credentials_of_internal_users_say_that_they_are_not_served(http: Http) -> None:
-    message = refusal(http.get("/systems/v2/sandbox-exec/credentials"), status=501)
-    assert "systems.listCredentials" in message
-
-
 def test_systems_are_still_there_when_the_tenant_starts_again(tmp_path: Any) -> None:
     described = storage()
     with Sandbox(root=tmp_path) as first:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..api import NOTHING
+from ..api import NOTHING, Call
 
 if TYPE_CHECKING:
     from ..state import State
@@ -31,6 +31,9 @@ class Service:
 
     def start(self) -> None:
         """Take up what an earlier tenant on this root has left; every service is there by now."""
+
+    def check_caller(self, call: Call) -> None:
+        """Refuse who may use none of the operations; :raises ApiError: this caller may not."""
 
     def holder_of(self, key: str, path: Mapping[str, str]) -> str:
         """

@@ -13,7 +13,7 @@ from ..clock import iso
 from ..fields import Fields
 from ..patterns import like
 from ..store import new_uuid
-from . import Service, app_records
+from . import Service, app_form, app_records
 from .app_description import check_name, check_version, read
 from .app_places import AppPlaces
 
@@ -28,7 +28,7 @@ _ACTIONS = "PUBLISH, UNPUBLISH, CLONE, ENABLE, DISABLE, ERASE"
 
 
 class Apps(Service):
-    """The operations of resources/apps.yaml, except the submission form, whose shape nobody has written down."""
+    """The operations of resources/apps.yaml."""
 
     name = "apps"
 
@@ -102,6 +102,9 @@ class Apps(Service):
 
     def get(self, call: Call, *, appId: str) -> App:
         return app_records.full(self.find(appId, call.user), call)
+
+    def getJobSubmissionForm(self, call: Call, *, uniqueName: str) -> str:
+        return app_form.html(self.find(uniqueName, call.user), action=call.link("jobs/v2")["href"])
 
     def _listing(
         self, call: Call, public_only: bool | None, private_only: bool | None, wanted: Callable[[App], bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from typing import Any
 from urllib.parse import quote
@@ -51,27 +52,38 @@ class Clients(Service):
     def listSubscriptionsForClient(self, call: Call, *, clientName: str) -> Reply:
         """The APIs tokens of the client may use."""
         client = self._find(call, clientName)
-        found = [_subscription(call, client, api) for api in client["subscriptions"]]
+        apis = {api["name"]: api for api in self.state.accounts.apis.all()}
+        found = [_subscription(call, client, apis[name]) for name in client["subscriptions"] if name in apis]
         return _reply(call, found, "Client subscriptions retrieved successfully.")
 
     def addSubscriptionForClient(self, call: Call, *, clientName: str, body: Any) -> Reply:
         """Subscribe to one API, or with ``*`` to all; to one subscribed already changes nothing."""
         wanted = _required(body, "apiName")
         _tier(body)
-        self._clients.subscribe(call.user, clientName, _apis(wanted))
+        self._clients.subscribe(call.user, clientName, self._apis(wanted))
         target = "Agave APIs" if wanted == "*" else wanted
         return Reply(result=None, message=f"Client {clientName} has been subscribed to {target}.")
 
     def deleteSubscriptionsForClient(self, call: Call, *, clientName: str, body: Any = None) -> Reply:
         """End one subscription, or all: with ``*``, or without a body, which the YAML declares none of."""
         wanted = _text(body or {}, "apiName") or "*"
-        self._clients.unsubscribe(call.user, clientName, _apis(wanted))
+        self._clients.unsubscribe(call.user, clientName, self._apis(wanted))
         target = "Agave APIs" if wanted == "*" else wanted
         return Reply(result=None, message=f"{target} has been removed from the client {clientName}.")
 
     @property
     def _clients(self) -> oauth_clients.Clients:
         return self.state.accounts.clients
+
+    def _apis(self, wanted: str) -> builtins.list[str]:
+        """Return the names of the APIs a name stands for; case does not matter."""
+        known = [api["name"] for api in self.state.accounts.apis.all()]
+        if wanted == "*":
+            return known
+        found = [name for name in known if name.lower() == wanted.lower()]
+        if not found:
+            raise BadRequest(f"No API is called {wanted}. APIs: {', '.join(known)}.")
+        return found
 
     def _find(self, call: Call, name: str) -> dict[str, Any]:
         client = self._clients.find(call.user, name)
@@ -96,19 +108,20 @@ def _address(client: dict[str, Any]) -> str:
     return f"clients/v2/{quote(client['name'], safe='')}"
 
 
-def _subscription(call: Call, client: dict[str, Any], api: str) -> dict[str, Any]:
+def _subscription(call: Call, client: dict[str, Any], api: dict[str, Any]) -> dict[str, Any]:
     own = _address(client)
+    context = api["segment"] if api["url"] else f"{api['segment']}/v2"
     return {
-        "apiName": api,
-        "apiVersion": "v2",
-        "apiProvider": "admin",
-        "apiContext": f"/{api.lower()}/v2",
-        "apiStatus": "PUBLISHED",
+        "apiName": api["name"],
+        "apiVersion": api["version"],
+        "apiProvider": api["owner"],
+        "apiContext": f"/{context}",
+        "apiStatus": api["status"],
         "tier": client["tier"],
         "businessOwner": None,
         "_links": {
             "self": call.link(f"{own}/subscriptions/"),
-            "api": call.link(f"{api.lower()}/v2"),
+            "api": call.link(context),
             "client": call.link(own),
         },
     }
@@ -134,17 +147,6 @@ def _tier(body: Any) -> str:
     if asked not in oauth_clients.TIERS:
         raise BadRequest(f"tier value must be one of: [{', '.join(oauth_clients.TIERS)}].")
     return asked
-
-
-def _apis(wanted: str) -> list[str]:
-    """Return the APIs a name stands for; case does not matter."""
-    known = oauth_clients.catalogue()
-    if wanted == "*":
-        return known
-    found = [api for api in known if api.lower() == wanted.lower()]
-    if not found:
-        raise BadRequest(f"No API is called {wanted}. APIs: {', '.join(known)}.")
-    return found
 
 
 def _reply(call: Call, result: Any, message: str) -> Reply:

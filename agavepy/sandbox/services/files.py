@@ -6,34 +6,37 @@ import dataclasses
 import functools
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .. import imports, links, media
+from .. import checksums, imports, links, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
+from ..conversions import Conversion
 from ..disk import clear_refusals
 from ..downloads import Interruption
 from ..fields import truth
 from ..file_access import FileAccess, Target
 from ..file_changes import FileChanges, arrival, require_there
 from ..file_records import FileRecords
+from ..folder_names import FolderNames, Snapshot
 from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
-from ..transfers import Transfers
+from ..transfers import Transfers, Work
 from . import Service
 from .file_answers import address, entry, event, logical_file, permission
 
 if TYPE_CHECKING:
     from ..disk import Disk
     from ..state import State
+    from .systems import Systems
 
 _UNNAMED = "unknown"
 
 # Written out here, since in the class ``list`` is an operation.
-Names = list[str]
 History = list[dict[str, Any]]
+Entries = list[dict[str, Any]]
 
 
 class Files(Service):
@@ -46,8 +49,13 @@ class Files(Service):
         self._disk: Disk = state.disk
         self._records = FileRecords(state.store, state.clock, state.disk.systems)
         self._access = FileAccess(state, self._records)
+        self._folder_names = FolderNames(state.clock)
         self._changes = FileChanges(self._disk, state.store, self._access, self._records)
         self._transfers = Transfers(state, self._access, self._changes, self._records)
+
+    @property
+    def _systems(self) -> Systems:
+        return self.state.systems
 
     # What the other services and the tenant ask
 
@@ -93,6 +101,60 @@ class Files(Service):
         except NotFound:
             return source.name
 
+    def converted(self, user: str, *, owner: str, path: str, conversion: Conversion, native_format: str) -> Download:
+        """
+        Return the converted file of an owner, as a download that leaves nothing behind.
+
+        :raises ApiError: it is not the user's to read, or not what the conversion reads.
+        """
+        source, output = self._of_owner(user, owner, path), self._disk.new_incoming()
+        try:
+            with clear_refusals(source.path):
+                conversion.run(source.real, output, native_format=native_format)
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+        name = conversion.name_of_output(source.name)
+        return Download(output, name, media.type_of(name), is_temporary=True)
+
+    def begin_conversion(
+        self, call: Call, *, owner: str, path: str, url: str, conversion: Conversion, native_format: str
+    ) -> None:
+        """
+        Convert a file of an owner in the background.
+
+        :param url: where the output goes, a file or folder of this tenant.
+        :raises ApiError: the source is not the caller's to read, or the output not theirs to write.
+        """
+        source = self._of_owner(call.user, owner, path)
+        place = imports.read(url, base_url=call.base_url)
+        if not isinstance(place, imports.TenantFile):
+            raise BadRequest(f"The output must go to a file of this tenant; url is {imports.without_password(url)}.")
+        name = conversion.name_of_output(source.name)
+        target = self._destination(call.user, place.system_id, place.path, None, name)
+        work = functools.partial(self._convert, call.user, source, conversion, native_format)
+        self._transfers.begin_work(target, Work("TRANSFORMING", "transform", source.path, work))
+
+    def _convert(self, user: str, source: Target, conversion: Conversion, native_format: str, place: Path) -> None:
+        # Found anew: others may have changed the file, or who may read it, while this waited.
+        source = self._access.on(user, self._systems.document(source.system["id"]), source.path)
+        self._require_readable_file(source)
+        output = self._disk.new_incoming()
+        try:
+            conversion.run(source.real, output, native_format=native_format)
+            self._disk.place_file(output, place)
+        finally:
+            output.unlink(missing_ok=True)
+
+    def _of_owner(self, user: str, owner: str, path: str) -> Target:
+        """Return a file that a user may read: on a public default system in the owner's home, else the owner's."""
+        system = self._systems.default_for(user, "STORAGE")
+        target = self._access.target(user, system["id"], f"{owner}/{path}" if system["public"] else path)
+        self._require_readable_file(target)
+        if self._access.owner(target) != owner:
+            raise NotFound(f"No file {target.path} of {owner} on system {system['id']}.")
+        return target
+
     def take_system(self, system: dict[str, Any]) -> Path:
         """Take away a system's files and all that is known of them; return what is left to :meth:`Disk.discard`."""
         self._records.forget(self._disk.systems / system["id"])
@@ -110,35 +172,40 @@ class Files(Service):
 
     def list(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Page:
         target = self._access.target(call.user, systemId, filePath)
-        shared = self._access.is_shared_home(target)
-        if not shared:
+        if not self._access.is_shared_home(target):
             self._access.require(target, READ)
-        names = self._names(target, only_readable=shared)
+        require_there(target)
         limit, offset = bounds(call.query)
         # The item itself comes first and counts as one, on the first page and against the limit.
-        return Page(list(self._entries(target, [None, *names][offset : offset + limit], call)))
+        first = [self._entry_of_itself(target, call)] if offset == 0 and limit else []
+        if not target.real.is_dir():
+            return Page(first)
+        with clear_refusals(target.path):
+            return Page(first + self._children(target, limit - len(first), offset, call))
 
     def listOnDefaultSystem(self, call: Call, *, filePath: str = "") -> Page:
         return self.list(call, filePath=filePath)
 
-    def _names(self, target: Target, *, only_readable: bool) -> Names:
-        """Return the names in a folder, sorted by their bytes; none for a file."""
-        require_there(target)
-        if not target.real.is_dir():
-            return []
-        with clear_refusals(target.path):
-            names = sorted(os.listdir(target.real), key=os.fsencode)
-        if not only_readable or self._access.rights(target) & READ:
-            return names
-        return [name for name in names if self._access.rights(self._access.child(target, name)) & READ]
+    def _children(self, folder: Target, count: int, offset: int, call: Call) -> Entries:
+        """Return so many entries, from an offset on; fewer at the end of the folder only."""
+        sees_all = bool(self._access.rights(folder) & READ)
+        snapshot = self._folder_names.snapshot(folder.user, folder.real, offset) if sees_all else self._seen(folder)
+        position = snapshot.position(offset)
+        below = self._access.rights_below(folder)
+        found: Entries = []
+        while len(found) < count and position < len(snapshot.names):
+            found += self._entry_of_child(folder, snapshot.names[position], below, call)
+            position += 1
+        if sees_all and found and len(found) == count:
+            self._folder_names.keep(
+                folder.user, folder.real, snapshot, offset=max(1, offset) + count, position=position
+            )
+        return found
 
-    def _entries(self, target: Target, names: Iterable[str | None], call: Call) -> Iterator[dict[str, Any]]:
-        below = self._access.rights_below(target)
-        for name in names:
-            if name is None:
-                yield self._entry_of_itself(target, call)
-            else:
-                yield from self._entry_of_child(target, name, below, call)
+    def _seen(self, folder: Target) -> Snapshot:
+        """Return what the user may read in the folder of all homes."""
+        names = sorted(os.listdir(folder.real), key=os.fsencode)
+        return Snapshot([each for each in names if self._access.rights(self._access.child(folder, each)) & READ])
 
     def _entry_of_itself(self, target: Target, call: Call) -> dict[str, Any]:
         rights = self._access.rights(target) | (READ if self._access.is_shared_home(target) else 0)
@@ -172,13 +239,16 @@ class Files(Service):
 
     def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
         target = self._access.target(call.user, systemId, filePath)
+        self._require_readable_file(target)
+        return Download(target.real, target.name, media.type_of(target.name))
+
+    def _require_readable_file(self, target: Target) -> None:
         self._access.require(target, READ)
         require_there(target)
         if target.real.is_dir():
             raise Unsupported("Directory downloads not supported")
         if not target.real.is_file():
             raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
-        return Download(target.real, target.name, media.type_of(target.name))
 
     def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
         return self.download(call, filePath=sourcefilePath)
@@ -248,13 +318,15 @@ class Files(Service):
     def _keep_upload(self, target: Target, upload: Upload, call: Call) -> Reply:
         event = arrival(target)
         with clear_refusals(target.path):
+            facts = checksums.stamp(upload.path)
             self._disk.place_file(upload.path, target.real)
         # The caller is on this machine: the tenant answers on the loopback interface only.
         source = f"http://127.0.0.1/{quote(os.fsencode(upload.file_name))}"
         with self.store.transaction():
+            self.state.checksums.keep(facts, upload.sha256)
             self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
             record = self._changes.note(target, "STAGING_COMPLETED", "Upload completed")
-        return Reply(logical_file(target, record, call), outcome="accepted")
+        return Reply(logical_file(target, record, call), outcome="accepted", sha256=upload.sha256)
 
     # Actions
 

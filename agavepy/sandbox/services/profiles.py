@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
+from ..roles import ACCOUNT_MANAGER
 from . import Service
 
 # Of the core service, in its spelling; what a user has none of is empty.
@@ -14,7 +15,6 @@ FACTS = (
     *("email", "firstName", "lastName", "position", "institution", "phone", "fax", "researchArea", "department"),
     *("city", "state", "country", "gender"),
 )
-_REMOVED = "removed-user"  # only who runs the tenant can bring such a user back: Sandbox.add_user()
 _SPELLINGS = {"first_name": "firstName", "last_name": "lastName"}
 _NAME_TERMS = ("name", "first_name", "last_name", "full_name", "firstName", "lastName", "fullName")
 
@@ -41,21 +41,16 @@ class Profiles(Service):
         return _record(call, self._facts(call.user if username == "me" else username))
 
     def create(self, call: Call, *, body: Any) -> Reply:
-        """Add a user; for administrators. ``username``, ``password`` and ``email`` are required."""
-        _check_admin(call)
+        """Add a user; for account managers. ``username``, ``password`` and ``email`` are required."""
+        self._check_manager(call)
         username, password, _ = (_required(body, name) for name in ("username", "password", "email"))
-        if self.state.accounts.exists(username):
-            raise BadRequest(f"User {username} exists already.")
-        if self.store.get(_REMOVED, username):
-            # Files, grants, apps and jobs are kept by name: who got it next would have them all.
-            raise BadRequest(f"User {username} was removed; the name stays taken, with the files it has.")
+        self.state.accounts.check_new(username)
         self.state.accounts.add_user(username, password, facts=_sent_facts(body))
         return Reply(_record(call, self._facts(username)), message="User created successfully.")
 
     def update(self, call: Call, *, username: str, body: Any) -> Reply:
-        """Change a user's facts, or password; for administrators."""
-        _check_admin(call)
-        self._facts(username)
+        """Change a user's facts, or password; for account managers."""
+        self._check_manager(call, username)
         password = body.get("password") if isinstance(body, dict) else None
         if password is not None and not (isinstance(password, str) and password):
             raise BadRequest("password must be text")
@@ -63,26 +58,29 @@ class Profiles(Service):
         return Reply(_record(call, self._facts(username)), message="User updated successfully.")
 
     def delete(self, call: Call, *, username: str) -> Reply:
-        """Remove a user; for administrators, who cannot remove themselves."""
-        _check_admin(call)
-        self._facts(username)
+        """Remove a user; for account managers, who cannot remove themselves."""
+        self._check_manager(call, username)
         if username == call.user:
             raise BadRequest("You cannot delete your own account.")
-        with self.store.transaction():
-            self.state.accounts.remove_user(username)
-            self.store.put(_REMOVED, username, {"username": username}, updated=self.clock.now())
+        self.state.accounts.retire_user(username)
         return Reply(message="User deleted successfully.")
+
+    def _check_manager(self, call: Call, username: str | None = None) -> None:
+        """Refuse who does not manage accounts; those that have roles are for administrators to manage."""
+        accounts = self.state.accounts
+        if not call.admin and ACCOUNT_MANAGER not in accounts.roles.of(call.user):
+            raise Forbidden("Managing accounts takes the role of an account manager.")
+        if username is None:
+            return
+        self._facts(username)
+        if not call.admin and (accounts.is_admin(username) or accounts.roles.of(username)):
+            raise Forbidden(f"{username} has roles: only an administrator of the tenant may change the account.")
 
     def _facts(self, username: str) -> dict[str, Any]:
         facts = self.state.accounts.profile(username)
         if facts is None:
             raise NotFound(f"No user found matching {username}")
         return facts
-
-
-def _check_admin(call: Call) -> None:
-    if not call.admin:
-        raise Forbidden("Managing accounts takes the role of an account manager.")
 
 
 def _matches(facts: dict[str, Any], name: str, value: str) -> bool:

@@ -113,7 +113,11 @@ def _proxy(parent: Fields) -> dict[str, Any] | None:
 def _auth(parent: Fields, *, required: bool) -> dict[str, Any]:
     if parent.get("auth") is None and not required:
         return {"type": "LOCAL"}
-    auth = _required(parent, "auth", secret=True)
+    return check_credential(_required(parent, "auth", secret=True))
+
+
+def check_credential(auth: Fields) -> dict[str, Any]:
+    """Return what is kept of a credential: its type, and the server it comes from; :raises BadRequest: it lacks one."""
     kind = auth.choice("type", _AUTH_TYPES)
     _check_secrets(auth, kind)
     if auth.get("server") is None:

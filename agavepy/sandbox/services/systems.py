@@ -10,9 +10,9 @@ from ..clock import iso
 from ..fields import Fields
 from ..remembered import Remembered
 from ..store import new_uuid
-from . import Service
 from .built_in_systems import BUILT_IN
 from .system_answers import SEARCH, full, role_entry, summary
+from .system_credentials import SystemCredentials
 from .system_description import check_id, read
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _EVERYBODY = "world"
 _ACTIONS = "publish, setDefault, unsetDefault, setGlobalDefault, unsetGlobalDefault, enable, disable, and clone"
 
 
-class Systems(Service):
-    """The operations of resources/systems.yaml, except those on credentials of internal users."""
+class Systems(SystemCredentials):
+    """The operations of resources/systems.yaml."""
 
     name = "systems"
 
@@ -169,7 +169,7 @@ class Systems(Service):
 
     def update(self, call: Call, *, systemId: str, body: Any) -> dict[str, Any]:
         with self.store.transaction():
-            known = self._managed(systemId, call.user)
+            known = self.managed_system(systemId, call.user)
             described = read(body)
             if described["id"].lower() != systemId.lower():
                 raise BadRequest(f"'id' must be '{systemId}', the system of the address; got '{described['id']}'.")
@@ -180,8 +180,8 @@ class Systems(Service):
             system = self.find(systemId, call.user)
             if system["public"]:
                 raise Unsupported(f"The public system '{systemId}' cannot be deleted. Unpublish it first.")
-            self._managed(systemId, call.user)
-            self._keep({**system, "available": False, "deleted": True}, "DELETED", call.user)
+            self.managed_system(systemId, call.user)
+            self.keep_system({**system, "available": False, "deleted": True}, "DELETED", call.user)
 
     def _create(self, described: dict[str, Any], *, owner: str) -> System:
         system = {
@@ -196,7 +196,7 @@ class Systems(Service):
             "created": iso(self.clock.now()),
         }
         self._disk.prepare(system)
-        return self._keep(system, "CREATED", owner)
+        return self.keep_system(system, "CREATED", owner)
 
     def _replace(self, known: System, described: dict[str, Any], user: str) -> System:
         if known["public"]:
@@ -207,9 +207,9 @@ class Systems(Service):
             raise BadRequest(f"'type' of '{known['id']}' is {known['type']} and cannot change.")
         system = {**known, **described, "id": known["id"], "revision": known["revision"] + 1}
         self._disk.prepare(system)
-        return self._keep(system, "UPDATED", user)
+        return self.keep_system(system, "UPDATED", user)
 
-    def _keep(self, system: System, event: str, user: str, description: str = "") -> System:
+    def keep_system(self, system: System, event: str, user: str, description: str = "") -> System:
         now = self.clock.now()
         system = {**system, "lastModified": iso(now)}
         self.store.put("system", system["id"], system, updated=now)
@@ -220,7 +220,7 @@ class Systems(Service):
         text = description or f"{event} by {user}"
         self.store.add_event(system["uuid"], event, text, created=self.clock.now(), created_by=user)
 
-    def _managed(self, system_id: str, user: str) -> System:
+    def managed_system(self, system_id: str, user: str) -> System:
         system = self.find(system_id, user)
         if not self._manages(system, user):
             raise Forbidden(f"Permission denied. You do not have permission to manage the system {system_id}")
@@ -262,13 +262,13 @@ class Systems(Service):
         self._require_tenant_admin(user, "publish")
         if system["public"]:
             raise BadRequest(f"The system '{system['id']}' is already public.")
-        return self._keep({**system, "public": True}, "PUBLISH", user)
+        return self.keep_system({**system, "public": True}, "PUBLISH", user)
 
     def _unpublish(self, system: System, user: str) -> System:
         self._require_tenant_admin(user, "unpublish")
         if not system["public"]:
             raise BadRequest(f"The system '{system['id']}' is not public.")
-        return self._keep({**system, "public": False, "globalDefault": False}, "UNPUBLISH", user)
+        return self.keep_system({**system, "public": False, "globalDefault": False}, "UNPUBLISH", user)
 
     def _set_default(self, system: System, user: str) -> System:
         # A public system becomes a personal default only in place of another one, as on the real server.
@@ -296,13 +296,13 @@ class Systems(Service):
         for other in list(self.store.all("system")):
             if other["globalDefault"] and other["type"] == system["type"] and other["id"] != system["id"]:
                 self._unset_global_default(other, user)
-        return self._keep({**system, "globalDefault": True}, "SET_PUBLIC_DEFAULT", user)
+        return self.keep_system({**system, "globalDefault": True}, "SET_PUBLIC_DEFAULT", user)
 
     def _unset_global_default(self, system: System, user: str) -> System:
         self._require_tenant_admin(user, "unsetGlobalDefault")
         if not system["globalDefault"]:
             raise BadRequest(f"The system '{system['id']}' is not the tenant's default.")
-        return self._keep({**system, "globalDefault": False}, "UNSET_PUBLIC_DEFAULT", user)
+        return self.keep_system({**system, "globalDefault": False}, "UNSET_PUBLIC_DEFAULT", user)
 
     def _clone(self, system: System, user: str, *, new_id: str) -> System:
         if not _reaches(self.role_of(system, user), "USER"):
@@ -316,11 +316,11 @@ class Systems(Service):
 
     def _enable(self, system: System, user: str) -> System:
         self._managed_already(system, user)
-        return self._keep({**system, "available": True, "deleted": False}, "ENABLED", user)
+        return self.keep_system({**system, "available": True, "deleted": False}, "ENABLED", user)
 
     def _disable(self, system: System, user: str) -> System:
         self._managed_already(system, user)
-        return self._keep({**system, "available": False}, "DISABLED", user)
+        return self.keep_system({**system, "available": False}, "DISABLED", user)
 
     def _erase(self, system_id: str, user: str) -> None:
         self._require_tenant_admin(user, "erase")
@@ -330,6 +330,7 @@ class Systems(Service):
                 raise NotFound(f"No system found matching {system_id}")
             self.store.delete("system", system_id)
             self.store.revoke_all(system["uuid"])
+            self.forget_credentials(system)
             self._note(system, "ERASED", user)
             # Its files go too: the id is free again, and whoever takes it must not find them.
             taken = self.state.services["files"].take_system(system)  # type: ignore[attr-defined]

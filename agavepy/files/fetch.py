@@ -1,0 +1,299 @@
+"""One file down: streamed, gone on with after a break, in parallel where that helps, and checked before it counts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import email.utils
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import requests
+
+from ..errors import AgaveError
+from ..transport import ATTEMPTS, pieces
+from . import crew
+from .part import Part, Remote
+from .spans import Span
+
+PARALLEL_FROM_BYTES = 256 << 20
+SEGMENT_BYTES = 64 << 20
+_ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}  # RFC 3230, the ones worth asking for
+_WANTED = "sha-256"
+
+Source = Callable[[Mapping[str, str]], requests.Response]  # request headers → the streamed answer
+
+
+class StartOver(Exception):
+    """What has arrived is of no use: the file changed, or the server gives no ranges."""
+
+
+class Reply(NamedTuple):
+    """A download's answer and what it says of the file."""
+
+    response: requests.Response
+    remote: Remote
+    start: int
+    gives_ranges: bool
+    digest: tuple[str, bytes] | None  # algorithm, checksum of the whole file
+
+
+class Fetch:
+    """
+    Brings one file into a :class:`Part`, and the part to its target.
+
+    :param source: asks for the file with these headers.
+    :param part: what has arrived already.
+    :param name: of the file, for messages.
+    :param size_bytes: asked, when the answer itself does not tell how long the file is.
+    :param lines: most connections at once.
+    :param report: called with the bytes that are there and the size of the file, or None.
+    :param pause: called with the number of failures before the next try.
+    :param stop: once set, everything ends with :class:`crew.Stopped`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        part: Part,
+        *,
+        name: str,
+        size_bytes: Callable[[], int | None],
+        lines: int,
+        report: Callable[[int, int | None], None],
+        pause: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        self._source, self._part, self._name = source, part, name
+        self._size_bytes, self._lines = size_bytes, lines
+        self._report, self._pause, self._stop = report, pause, stop
+        self._running_digest: Any = None  # of a file that arrives in order, from its first byte
+        self._halt = threading.Event()  # of those who bring in parts of this file
+
+    def run(self) -> None:
+        """
+        Complete the part and put it in its target's place.
+
+        :raises AgaveHTTPError: the server refused.
+        :raises AgaveError: what came is not what was announced, again and again.
+        :raises requests.exceptions.RequestException: the network failed; what has arrived is kept.
+        """
+        reason: StartOver | None = None
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                reply = self._complete()
+                self._check(reply)
+                return self._part.finish(modified=_seconds(reply.remote.modified))
+            except StartOver as error:
+                reason = error
+                self._part.restart(Remote(None, None, None))
+                if attempt < ATTEMPTS:
+                    self._pause(attempt)
+        raise AgaveError(f"{self._name}: {reason}, {ATTEMPTS} times.") from reason
+
+    # Arriving
+
+    def _complete(self) -> Reply:
+        reply = self._first()
+        with contextlib.closing(reply.response):
+            missing = self._missing(reply)
+            self._report(self._part.done.size, reply.remote.size_bytes)
+            if missing is None:
+                self._take_all(reply)
+            elif self._is_for_many(reply, missing):
+                self._take_in_parallel(reply, missing)
+            else:
+                for span in missing:
+                    self._take(span, reply)
+        return reply
+
+    def _first(self) -> Reply:
+        """Return the answer to the first request: from the first byte that is missing, if something is there."""
+        part = self._part
+        if not (part.remote.is_known and part.done.size):
+            return self._begun_anew(self._reply(self._source({"Want-Digest": _WANTED})))
+        size = int(part.remote.size_bytes or 0)
+        start, _ = next(part.done.missing(size), (max(0, size - 1), size))  # its last byte, if all are there
+        try:
+            reply = self._reply(self._source({"Want-Digest": _WANTED, **self._range(start, None)}))
+        except requests.exceptions.HTTPError as error:
+            if getattr(error.response, "status_code", None) == 416:
+                raise StartOver("the file became shorter") from error
+            raise
+        return reply if _is_same(reply.remote, part.remote) and reply.start == start else self._begun_anew(reply)
+
+    def _begun_anew(self, reply: Reply) -> Reply:
+        if reply.start:
+            reply.response.close()
+            raise StartOver("the file changed")
+        self._part.restart(reply.remote)
+        self._running_digest = hashlib.new(reply.digest[0]) if reply.digest else None
+        return reply
+
+    def _missing(self, reply: Reply) -> list[Span] | None:
+        size = reply.remote.size_bytes
+        if size is None:
+            return None
+        return list(self._part.done.missing(size)) or ([(size - 1, size)] if reply.start else [])
+
+    def _is_for_many(self, reply: Reply, missing: list[Span]) -> bool:
+        left = sum(end - start for start, end in missing)
+        return self._lines > 1 and reply.gives_ranges and reply.remote.is_known and left >= PARALLEL_FROM_BYTES
+
+    def _take_in_parallel(self, reply: Reply, missing: list[Span]) -> None:
+        self._running_digest = None
+        self._halt = threading.Event()
+        crew.run(
+            _segments(missing),
+            lambda span: self._take(span, reply if span[0] == reply.start else None),
+            hands=self._lines,
+            stop=self._halt,
+        )
+
+    def _take(self, span: Span, reply: Reply | None) -> None:
+        """Bring one span in; ``reply`` is an answer that may begin there."""
+        position, end = span
+        failures = 0
+        while position < end:
+            before = position
+            current = reply if reply and reply.start == position else self._again(position, end)
+            reply = None
+            try:
+                for piece in self._arriving(current, end - position):
+                    self._keep(position, piece)
+                    position += len(piece)
+                if position < end:
+                    raise requests.exceptions.ConnectionError(f"{self._name}: {end - position} bytes did not arrive.")
+            except requests.exceptions.ConnectionError:
+                failures = failures + 1 if position == before else 1
+                if failures >= ATTEMPTS:
+                    raise
+                self._pause(failures)
+
+    def _take_all(self, reply: Reply) -> None:
+        """Bring a file in whose size only its end will tell: nothing can be gone on with."""
+        position = 0
+        try:
+            for piece in self._arriving(reply, None):
+                self._keep(position, piece)
+                position += len(piece)
+        except requests.exceptions.ConnectionError as error:
+            raise StartOver(f"it broke off after {position} bytes") from error
+        expected = self._size_bytes()
+        if expected is not None and expected != position:
+            raise StartOver(f"{position} bytes came, of {expected}")
+        self._part.remote = self._part.remote._replace(size_bytes=position)
+
+    def _arriving(self, reply: Reply, most: int | None) -> Iterator[bytes]:
+        """Yield the bytes of an answer, no more than ``most``."""
+        with contextlib.closing(pieces(reply.response)) as stream:
+            for piece in stream:
+                if self._stop.is_set() or self._halt.is_set():
+                    raise crew.Stopped
+                yield piece if most is None else piece[:most]
+                if most is not None:
+                    most -= len(piece)
+                    if most <= 0:
+                        return
+
+    def _keep(self, position: int, piece: bytes) -> None:
+        self._part.write(position, piece)
+        if self._running_digest is not None:
+            self._running_digest.update(piece)
+        self._report(self._part.done.size, self._part.remote.size_bytes)
+
+    # Asking
+
+    def _again(self, position: int, end: int) -> Reply:
+        reply = self._reply(self._source(self._range(position, end)))
+        if not _is_same(reply.remote, self._part.remote):
+            reply.response.close()
+            raise StartOver("the file changed")
+        if reply.start != position:
+            reply.response.close()
+            raise StartOver("the server gives no part of the file")
+        return reply
+
+    def _range(self, start: int, end: int | None) -> dict[str, str]:
+        remote = self._part.remote
+        is_strong = remote.etag and not remote.etag.startswith("W/")
+        known = remote.etag if is_strong else remote.modified
+        last = "" if end is None else end - 1
+        return {"Range": f"bytes={start}-{last}", **({"If-Range": known} if known else {})}
+
+    def _reply(self, response: requests.Response) -> Reply:
+        headers = response.headers
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            response.close()
+            coding = headers["Content-Encoding"]
+            raise AgaveError(f"{self._name}: the server sent it with Content-Encoding: {coding}, unasked.")
+        start, size = self._extent(response)
+        remote = Remote(size, headers.get("ETag"), headers.get("Last-Modified"))
+        gives_ranges = response.status_code == 206 or headers.get("Accept-Ranges", "").lower() == "bytes"
+        return Reply(response, remote, start, gives_ranges, _digest(headers))
+
+    def _extent(self, response: requests.Response) -> tuple[int, int | None]:
+        """Return the first byte's position, and the size of the whole file."""
+        length = _number(response.headers.get("Content-Length", ""))
+        found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", response.headers.get("Content-Range", ""))
+        if found:
+            return int(found[1]), int(found[3])
+        sent = response.request.headers if response.request else {}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", sent.get("Range", ""))
+        whole = self._part.remote.size_bytes
+        if asked and whole is not None and length is not None:
+            # Some servers honour a range with status 200 and no Content-Range: the length tells.
+            end = int(asked[2]) + 1 if asked[2] else whole
+            if length == end - int(asked[1]) != whole:
+                return int(asked[1]), whole
+        return 0, length
+
+    # Checking
+
+    def _check(self, reply: Reply) -> None:
+        if reply.digest is None:
+            return
+        algorithm, expected = reply.digest
+        running = self._running_digest
+        found = running.digest() if running is not None else self._part.digest(algorithm)
+        if found != expected:
+            raise StartOver("what arrived has another checksum than the server's")
+
+
+def _segments(missing: list[Span]) -> Iterator[Span]:
+    for start, end in missing:
+        for position in range(start, end, SEGMENT_BYTES):
+            yield position, min(position + SEGMENT_BYTES, end)
+
+
+def _is_same(one: Remote, other: Remote) -> bool:
+    if one.size_bytes != other.size_bytes:
+        return False
+    if one.etag and other.etag:
+        return one.etag == other.etag
+    return one.modified == other.modified
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d{1,19}", text.strip()) else None
+
+
+def _digest(headers: Mapping[str, str]) -> tuple[str, bytes] | None:
+    """Return the checksum the server offers: RFC 3230's ``Digest: sha-256=BASE64``."""
+    pairs = (each.strip().partition("=") for each in headers.get("Digest", "").split(","))
+    offered = {name.lower(): value for name, _, value in pairs}
+    for name, algorithm in _ALGORITHMS.items():
+        with contextlib.suppress(KeyError, binascii.Error):  # not offered; not a checksum
+            return algorithm, base64.b64decode(offered[name], validate=True)
+    return None
+
+
+def _seconds(date: str | None) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp() if date else None
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,50 @@
+"""Which names of a server may become names of files here."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UnsafePath
+
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_FORBIDDEN_ON_WINDOWS = frozenset('<>:"/\\|?*') | {chr(code) for code in range(32)}
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+
+
+def check(name: str, *, is_windows: bool = os.name == "nt") -> str:
+    """
+    Return a name that may be one file's in a folder of this machine.
+
+    :raises UnsafePath: it would lead elsewhere, or cannot be a file's name.
+    """
+    if not name or name in (".", "..") or "/" in name or "\0" in name or (is_windows and _is_bad_on_windows(name)):
+        shown = name if len(name) <= 80 else f"{name[:77]}…"
+        raise UnsafePath(f"The server's name {shown!r} cannot be that of a file here.")
+    return name
+
+
+def _is_bad_on_windows(name: str) -> bool:
+    stem = name.partition(".")[0].rstrip().upper()
+    return bool(_FORBIDDEN_ON_WINDOWS.intersection(name)) or name[-1] in ". " or stem in _DEVICES
+
+
+def clashes(names: Iterable[str]) -> set[str]:
+    """Return the names that differ in nothing but case and the way accents are written."""
+    folded = {name: unicodedata.normalize("NFC", name).casefold() for name in names}
+    shared = {key for key, count in Counter(folded.values()).items() if count > 1}
+    return {name for name, key in folded.items() if key in shared}
+
+
+def tells_case(folder: Path) -> bool:
+    """Tell whether two names that differ in case only are two files in this folder."""
+    probe = folder / f".agavepy-{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        return not probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()

@@ -1,0 +1,64 @@
+"""The connection below a request, for what HTTP has no words for: breaking it off."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_TURN_S = 0.01
+_FLUSH_TURNS = 500
+
+
+async def cut(send: Send, receive: Receive) -> None:
+    """End the connection in the middle of an answer: the only way to say that it will not be whole."""
+    await _flush(send)
+    transport(send).abort()
+    await disconnected(receive)
+
+
+async def reset(send: Send, receive: Receive) -> None:
+    """End the connection as a machine that died does: the peer reads a reset instead of an end."""
+    await _flush(send)
+    line = transport(send).get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport(send).abort()
+    await disconnected(receive)
+
+
+async def pause(seconds: float, send: Send) -> None:
+    """Wait, no longer than the peer does."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while (left := end - loop.time()) > 0 and not transport(send).is_closing():
+        await asyncio.sleep(min(left, _TURN_S))
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return when the peer is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def transport(send: Send) -> Any:
+    """Return the transport of the request that ``send`` answers: uvicorn gives a method of its own object for it."""
+    return send.__self__.transport  # type: ignore[attr-defined]
+
+
+def unsent_bytes(transport: Any) -> int:
+    """Return how many bytes of answers a transport still holds."""
+    # A TLS transport does not count what it has handed on to the one below it, and has no other way to ask.
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return sum(each.get_write_buffer_size() for each in (transport, below) if each is not None)
+
+
+async def _flush(send: Send) -> None:
+    for _ in range(_FLUSH_TURNS):  # a peer that does not read gets less
+        if not unsent_bytes(transport(send)):
+            return
+        await asyncio.sleep(_TURN_S)

@@ -1,0 +1,579 @@
+"""Files and folders to this machine: whole and right, or an error."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agavepy.agave import Agave
+from agavepy.errors import AgaveError, AgaveHTTPError, FileConflict, TransferError
+from agavepy.files import fetch
+from agavepy.files.download import files_download
+from agavepy.sandbox import Sandbox
+
+from ..recording import Answer, Received, Recorder
+from ..relay import Relay, relaying
+from .conftest import noise, put
+
+MEGABYTE = 1 << 20
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def relay(tenant: Sandbox) -> Iterator[Relay]:
+    with relaying(tenant.url) as running:
+        yield running
+
+
+@pytest.fixture
+def through(ag: Agave, relay: Relay) -> Iterator[Agave]:
+    """A client whose connections pass the relay."""
+    client = Agave(api_server=relay.url, token=str(ag.token))
+    yield client
+    client.close()
+
+
+def ranges(tenant: Sandbox, since: int) -> list[int]:
+    """Return the statuses of the downloads after the first ``since`` requests."""
+    return [each["status"] for each in tenant.requests[since:] if each["operation"] == "files.download"]
+
+
+# One file
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 3 * MEGABYTE + 7])
+def test_a_file_arrives_as_it_is(ag: Agave, remote: str, tmp_path: Path, size: int) -> None:
+    data = noise(size)
+    put(ag, f"{remote}/a.bin", data)
+    ag.files_download(f"{remote}/a.bin", tmp_path / "b.bin")
+    assert (tmp_path / "b.bin").read_bytes() == data
+    assert names(tmp_path) == ["b.bin"]
+
+
+@pytest.mark.parametrize("name", ["100%25.txt", "a#b?.txt", "a b+c;d.txt", "ü\u2028.txt", "%", "x" * 255, "-rf", 'q"'])
+def test_a_name_is_literal(ag: Agave, remote: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"this very file")
+    ag.files_upload(tmp_path / name, f"{remote}/{name}")
+    (tmp_path / "down").mkdir()
+    ag.files_download(f"{remote}/{name}", tmp_path / "down")
+    assert (tmp_path / "down" / name).read_bytes() == b"this very file"
+
+
+def test_a_folder_that_is_there_takes_the_file_in(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a.txt", b"x")
+    ag.files_download(f"{remote}/a.txt", tmp_path)
+    ag.files_download(f"{remote}/a.txt", f"{tmp_path}/new/")
+    assert (tmp_path / "a.txt").exists()
+    assert (tmp_path / "new" / "a.txt").exists()
+
+
+def test_a_file_that_is_not_there_leaves_nothing(ag: Agave, remote: str, tmp_path: Path) -> None:
+    with pytest.raises(AgaveHTTPError, match="404"):
+        ag.files_download(f"{remote}/nothing", tmp_path / "x")
+    assert names(tmp_path) == []
+
+
+def test_the_date_is_that_of_the_server(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"x")
+    modified = ag.files.list(**_keywords(f"{remote}/a"))[0].lastModified
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert int((tmp_path / "a").stat().st_mtime) == int(modified.timestamp())
+
+
+def test_a_file_that_others_may_not_read_stays_so(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    target = tmp_path / "a"
+    target.touch(mode=0o600)
+    ag.files_download(f"{remote}/a", target)
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_nothing_but_zeros_takes_no_room(ag: Agave, remote: str, tmp_path: Path) -> None:
+    data = bytes(8 * MEGABYTE) + b"end"
+    put(ag, f"{remote}/sparse", data)
+    ag.files_download(f"{remote}/sparse", tmp_path / "sparse")
+    assert (tmp_path / "sparse").read_bytes() == data
+    assert (tmp_path / "sparse").stat().st_blocks * 512 < MEGABYTE
+
+
+def test_as_releases_up_to_0_9_called_it(ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"old way")
+    files_download(tenant.url, str(ag.token), f"{remote}/a", str(tmp_path / "a"))
+    assert (tmp_path / "a").read_bytes() == b"old way"
+
+
+# What is there already
+
+
+def test_overwrite_true_replaces(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    (tmp_path / "a").write_bytes(b"old")
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_overwrite_false_is_an_error_and_loses_nothing(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileConflict, match="is there already: pass overwrite=True"):
+        ag.files_download(f"{remote}/a", tmp_path / "a", overwrite=False)
+    with pytest.raises(FileExistsError):
+        ag.files_download(f"{remote}/a", tmp_path / "a", overwrite=False)
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(("age_s", "is_replaced"), [(-3600, False), (3600, True)])
+def test_overwrite_newer_replaces_older_files_only(
+    ag: Agave, remote: str, tmp_path: Path, age_s: int, is_replaced: bool
+) -> None:
+    put(ag, f"{remote}/a", b"remote")
+    (tmp_path / "a").write_bytes(b"local!")
+    there = time.time() - age_s
+    os.utime(tmp_path / "a", (there, there))
+    ag.files_download(f"{remote}/a", tmp_path / "a", overwrite="newer")
+    assert ((tmp_path / "a").read_bytes() == b"remote") is is_replaced
+
+
+def test_what_was_brought_is_not_brought_again_where_newer_is_asked_for(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path
+) -> None:
+    put(ag, f"{remote}/a", b"x")
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    seen = len(tenant.requests)
+    ag.files_download(f"{remote}/a", tmp_path / "a", overwrite="newer")
+    assert ranges(tenant, seen) == []
+
+
+def test_overwrite_takes_three_answers(ag: Agave, remote: str, tmp_path: Path) -> None:
+    with pytest.raises(AgaveError, match="overwrite='always': True, False or 'newer'"):
+        ag.files_download(f"{remote}/a", tmp_path, overwrite="always")
+
+
+def test_a_folder_is_not_replaced_by_a_file(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"x")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(FileConflict, match="is a folder"):
+        ag.files_download(f"{remote}/a", tmp_path)
+
+
+# Broken off, and gone on with
+
+
+def test_a_transfer_that_breaks_goes_on_where_it_broke(
+    ag: Agave, tenant: Sandbox, through: Agave, relay: Relay, remote: str, tmp_path: Path
+) -> None:
+    data = noise(3 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    through.systems.list(limit=1)  # its connection is not cut
+    relay.cuts = [("down", 2 * MEGABYTE), ("down", MEGABYTE)]
+    seen = len(tenant.requests)
+    through.close()
+    through.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert ranges(tenant, seen)[1:] == [206] * len(ranges(tenant, seen)[1:])
+    assert len(ranges(tenant, seen)) >= 2
+
+
+def test_a_second_call_goes_on_with_what_the_first_brought(
+    ag: Agave, tenant: Sandbox, through: Agave, relay: Relay, remote: str, tmp_path: Path
+) -> None:
+    data = noise(4 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    relay.cuts = [("down", 3 * MEGABYTE), *[("down", 0)] * 20]
+    with pytest.raises(OSError, match="no answer from|broke"):
+        through.files_download(f"{remote}/a", tmp_path / "a")
+    assert names(tmp_path) == [".a.part", ".a.part.json"]
+    state = json.loads((tmp_path / ".a.part.json").read_text())
+    assert state["size_bytes"] == len(data)
+    assert sum(end - start for start, end in state["done"]) > 2 * MEGABYTE
+    relay.cuts.clear()
+    seen = len(tenant.requests)
+    told: list[int] = []
+    through.files_download(f"{remote}/a", tmp_path / "a", progress=lambda done, total, name: told.append(done))
+    assert (tmp_path / "a").read_bytes() == data
+    assert ranges(tenant, seen) == [206]
+    assert told[0] > 2 * MEGABYTE
+    assert told[-1] == len(data)
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_file_that_changed_meanwhile_is_brought_anew(
+    ag: Agave, through: Agave, relay: Relay, remote: str, tmp_path: Path
+) -> None:
+    put(ag, f"{remote}/a", noise(4 * MEGABYTE))
+    relay.cuts = [("down", 3 * MEGABYTE), *[("down", 0)] * 20]
+    with pytest.raises(OSError, match="no answer from|broke"):
+        through.files_download(f"{remote}/a", tmp_path / "a")
+    relay.cuts.clear()
+    changed = noise(4 * MEGABYTE)
+    put(ag, f"{remote}/a", changed)
+    through.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == changed
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed(
+    tenant: Sandbox, relay: Relay, remote: str, ag: Agave, tmp_path: Path
+) -> None:
+    data = noise(3 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    own = tenant.client()
+    own.api_server = relay.url
+    relay.cuts = [("down", 2 * MEGABYTE)]
+
+    def expire(done: int, total: int | None, name: str) -> None:
+        if done > MEGABYTE and not expired:
+            expired.append(done)
+            tenant.expire_tokens()
+
+    expired: list[int] = []
+    own.files_download(f"{remote}/a", tmp_path / "a", progress=expire)
+    own.close()
+    assert expired
+    assert (tmp_path / "a").read_bytes() == data
+
+
+def test_two_downloads_of_one_file_do_not_mix(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", noise(MEGABYTE))
+    refused: list[BaseException] = []
+
+    def again(done: int, total: int | None, name: str) -> None:
+        if not refused:
+            with pytest.raises(AgaveError, match="another download of this file is under way") as caught:
+                ag.files_download(f"{remote}/a", tmp_path / "a", progress=False)
+            refused.append(caught.value)
+
+    ag.files_download(f"{remote}/a", tmp_path / "a", progress=again)
+    assert refused
+    assert names(tmp_path) == ["a"]
+
+
+_INTERRUPTED = """
+import sys
+from agavepy.agave import Agave
+url, token, source, target = sys.argv[1:]
+ag = Agave(api_server=url, token=token)
+def told(done, total, name):
+    print("at", done, flush=True)
+    sys.stdin.readline()
+ag.files_download(source, target, progress=told)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_program_leaves_no_wrong_file(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    data = noise(20 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    command = [sys.executable, "-c", _INTERRUPTED, tenant.url, str(ag.token), f"{remote}/a", str(tmp_path / "a")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in process.stdout:
+            if int(line.split()[1]) > 17 * MEGABYTE:
+                break
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.send_signal(number)
+        process.wait()
+        process.stdin.close()
+    assert not (tmp_path / "a").exists()
+    told: list[int] = []
+    ag.files_download(f"{remote}/a", tmp_path / "a", progress=lambda done, total, name: told.append(done))
+    assert told[0] >= 16 * MEGABYTE  # kept even by who was killed
+    assert (tmp_path / "a").read_bytes() == data
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_full_disk_is_an_error_and_the_rest_comes_when_there_is_room(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    data = noise(24 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20 * MEGABYTE, hard))
+    try:
+        with pytest.raises(OSError, match=r"\.a\.part"):
+            ag.files_download(f"{remote}/a", tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "a").exists()
+    seen = len(tenant.requests)
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert ranges(tenant, seen) == [206]
+    assert (tmp_path / "a").read_bytes() == data
+
+
+# In parts
+
+
+def test_a_large_file_is_brought_in_parts_at_the_same_time(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "PARALLEL_FROM_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(fetch, "SEGMENT_BYTES", MEGABYTE)
+    data = noise(5 * MEGABYTE + 1)
+    put(ag, f"{remote}/a", data)
+    seen = len(tenant.requests)
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert sorted(ranges(tenant, seen)) == [200, 206, 206, 206, 206, 206]
+
+
+def test_parts_that_break_go_on_too(
+    ag: Agave, through: Agave, relay: Relay, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "PARALLEL_FROM_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(fetch, "SEGMENT_BYTES", MEGABYTE)
+    data = noise(6 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    relay.cuts = [("down", MEGABYTE // 2 + 1000 * number) for number in range(6)]
+    through.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+
+
+# Folders
+
+
+@pytest.fixture
+def tree(ag: Agave, remote: str) -> dict[str, bytes]:
+    ag.files_mkdir(f"{remote}/sub/empty")
+    files = {path: noise(100) for path in ("a.txt", "b.csv", ".hidden", "sub/c.txt", "sub/a#b?.txt")}
+    files["sub/zero"] = b""
+    for path, data in files.items():
+        put(ag, f"{remote}/{path}", data)
+    return files
+
+
+def _keywords(address: str) -> dict[str, str]:
+    system, _, path = address.partition("/")
+    return {"systemId": system, "filePath": path}
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if not path.is_dir()}
+
+
+def test_a_folder_comes_with_all_it_holds(ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path) -> None:
+    ag.files_download(remote, tmp_path / "down")
+    assert held(tmp_path / "down") == tree
+    assert (tmp_path / "down" / "sub" / "empty").is_dir()
+
+
+def test_the_same_call_again_gives_the_same(ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path) -> None:
+    for _ in range(2):
+        ag.files_download(remote, tmp_path / "down")
+        assert held(tmp_path / "down") == tree
+
+
+def test_globs_choose_files(ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path) -> None:
+    ag.files_download(remote, tmp_path / "one", include="*.txt")
+    assert sorted(held(tmp_path / "one")) == ["a.txt", "sub/a#b?.txt", "sub/c.txt"]
+    ag.files_download(remote, tmp_path / "two", exclude=["sub", ".*"])
+    assert sorted(held(tmp_path / "two")) == ["a.txt", "b.csv"]
+    ag.files_download(remote, tmp_path / "three", include=["sub/*"], exclude="zero")
+    assert sorted(held(tmp_path / "three")) == ["sub/a#b?.txt", "sub/c.txt"]
+
+
+def test_a_folder_of_more_than_one_page(ag: Agave, remote: str, tmp_path: Path) -> None:
+    for number in range(260):
+        put(ag, f"{remote}/{number:03}", b"%d" % number)
+    ag.files_download(remote, tmp_path / "down")
+    assert held(tmp_path / "down") == {f"{number:03}": b"%d" % number for number in range(260)}
+
+
+def test_some_failures_do_not_stop_the_others_and_are_all_named(
+    ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "down" / "b.csv").mkdir(parents=True)
+    with pytest.raises(TransferError, match="1 not transferred") as caught:
+        ag.files_download(remote, tmp_path / "down")
+    assert list(caught.value.failures) == [f"{remote}/b.csv"]
+    (tmp_path / "down" / "b.csv").rmdir()
+    assert held(tmp_path / "down") == {path: data for path, data in tree.items() if path != "b.csv"}
+
+
+def test_a_link_in_the_destination_does_not_lead_out_of_it(
+    ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileConflict, match="is a link"):
+        ag.files_download(remote, tmp_path / "down")
+    assert names(tmp_path / "elsewhere") == []
+
+
+def test_a_file_called_as_the_part_of_another_does_not_mix_with_it(ag: Agave, remote: str, tmp_path: Path) -> None:
+    files = {"x": noise(MEGABYTE), ".x.part": noise(2000), ".x.part.json": noise(3000)}
+    for name, data in files.items():
+        put(ag, f"{remote}/{name}", data)
+    ag.files_download(remote, tmp_path / "down", workers=3)
+    assert held(tmp_path / "down") == files
+
+
+def test_progress_is_told_file_by_file(ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path) -> None:
+    last: dict[str, Any] = {}
+    ag.files_download(
+        remote, tmp_path / "down", progress=lambda done, total, name: last.__setitem__(name, (done, total))
+    )
+    assert last == {path: (len(data), len(data)) for path, data in tree.items()}
+
+
+def test_a_program_that_is_interrupted_stops_all_hands(ag: Agave, remote: str, tmp_path: Path) -> None:
+    for number in range(20):
+        put(ag, f"{remote}/{number}", noise(1000))
+
+    def interrupt(done: int, total: int | None, name: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ag.files_download(remote, tmp_path / "down", progress=interrupt)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("agavepy-transfer")]
+    assert held(tmp_path / "down") == {}
+
+
+# Servers that mean ill, or are broken
+
+
+def listing(*records: dict[str, Any]) -> Answer:
+    return Answer(body=json.dumps({"status": "success", "message": None, "version": "1", "result": records}).encode())
+
+
+def record(name: Any, *, length: Any = 5, kind: str = "file") -> dict[str, Any]:
+    return {"name": name, "type": kind, "length": length, "lastModified": "2018-09-11T11:38:34.000-05:00"}
+
+
+def hostile(recorder: Recorder, *records: dict[str, Any], content: Answer | None = None) -> Agave:
+    """Return a client of a server that lists these in every folder, and sends ``content`` for every file."""
+    folder = record(".", kind="dir")
+
+    def answer(received: Received) -> Answer:
+        if "/listings/" in received.target:
+            return listing(folder, *records)
+        return content or Answer(body=b"12345", content_type="text/plain")
+
+    recorder.script = [answer] * 100_000
+    return Agave(api_server=recorder.url, token="t")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/b", "..", "", "a\0b", None, 5, "x" * MEGABYTE])
+def test_a_name_that_leads_elsewhere_is_an_error(recorder: Recorder, tmp_path: Path, name: Any) -> None:
+    ag = hostile(recorder, record(name))
+    with pytest.raises((AgaveError, OSError), match="cannot be|name too long"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert names(tmp_path) in ([], ["down"])
+    assert not (tmp_path / "down").exists() or held(tmp_path / "down") == {}
+    ag.close()
+
+
+def test_folders_without_end_are_an_error(recorder: Recorder, tmp_path: Path) -> None:
+    ag = hostile(recorder, record("again", kind="dir"), record("too", kind="dir"))
+    with pytest.raises(AgaveError, match="go round in a circle"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert len(recorder.received) < 100
+    ag.close()
+
+
+@pytest.mark.parametrize("length", [-5, 10**30, "5", None, True])
+def test_a_length_that_is_none_does_no_harm(recorder: Recorder, tmp_path: Path, length: Any) -> None:
+    ag = hostile(recorder, record("a", length=length))
+    ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {"a": b"12345"}
+    ag.close()
+
+
+@pytest.mark.parametrize("length", [6, 10**15])
+def test_fewer_bytes_than_announced_are_an_error(recorder: Recorder, tmp_path: Path, length: int) -> None:
+    ag = hostile(recorder, record("a"), content=Answer(body=b"12345", content_type="text/plain", length=length))
+    with pytest.raises(TransferError, match="1 not transferred"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {}
+    ag.close()
+
+
+def test_more_bytes_than_announced_are_cut_off_by_the_length(recorder: Recorder, tmp_path: Path) -> None:
+    ag = hostile(recorder, record("a"), content=Answer(body=b"1234567", content_type="text/plain", length=5))
+    ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {"a": b"12345"}
+    ag.close()
+
+
+def test_without_any_length_the_listing_tells_whether_it_is_all(recorder: Recorder, tmp_path: Path) -> None:
+    ag = hostile(recorder, record("a", length=9), content=Answer(body=b"12345", content_type="x/y", length=None))
+    with pytest.raises(TransferError, match="5 bytes came, of 9"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {}
+    ag.close()
+
+
+def test_a_bomb_is_not_unpacked(recorder: Recorder, tmp_path: Path) -> None:
+    bomb = Answer(body=gzip.compress(bytes(50 * MEGABYTE)), content_type="x/y", headers=(("Content-Encoding", "gzip"),))
+    ag = hostile(recorder, record("a"), content=bomb)
+    with pytest.raises(TransferError, match="Content-Encoding: gzip, unasked"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {}
+    ag.close()
+
+
+def test_bytes_with_another_checksum_than_the_servers_are_an_error(recorder: Recorder, tmp_path: Path) -> None:
+    digest = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    wrong = Answer(body=b"12345", content_type="x/y", headers=(("Digest", f"sha-256={digest}"),))
+    ag = hostile(recorder, record("a"), content=wrong)
+    with pytest.raises(TransferError, match="another checksum than the server's"):
+        ag.files_download("data/x", tmp_path / "down")
+    assert held(tmp_path / "down") == {}
+    ag.close()
+
+
+def test_a_server_that_gives_ranges_with_status_200_is_understood(recorder: Recorder, tmp_path: Path) -> None:
+    data = noise(3 * MEGABYTE)
+    headers = (("Last-Modified", "Tue, 11 Sep 2018 16:38:34 GMT"), ("Accept-Ranges", "bytes"))
+
+    def answer(received: Received) -> Answer:
+        if "/listings/" in received.target:
+            return listing(record("a", length=len(data)))
+        start = int(received.headers.get("range", "bytes=0-")[6:].partition("-")[0])
+        body = data[start:] if start else data[: 2 * MEGABYTE]
+        return Answer(body=body, content_type="x/y", headers=headers, length=len(data) - start)
+
+    recorder.script = [answer] * 10
+    ag = Agave(api_server=recorder.url, token="t")
+    ag.files_download("data/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert len(recorder.received) == 3
+    ag.close()
+
+
+def test_a_server_without_ranges_begins_anew(recorder: Recorder, tmp_path: Path) -> None:
+    data = noise(MEGABYTE)
+    answers = [
+        listing(record("a", length=len(data))),
+        Answer(body=data[: MEGABYTE // 2], content_type="x/y", length=len(data)),
+        *[Answer(body=data, content_type="x/y")] * 2,
+    ]
+    recorder.script = list(answers)
+    ag = Agave(api_server=recorder.url, token="t")
+    ag.files_download("data/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    ag.close()
