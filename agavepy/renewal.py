@@ -25,9 +25,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from . import auth, keys
+from . import auth, errors, keys
 from .errors import AgaveError
-from .http_errors import AgaveHTTPError, from_response, received
 from .sessions import Cache, Session, with_secrets
 from .tokens import session_with
 
@@ -124,7 +123,7 @@ class Renewal:
             return _redeem_at(place.cache, held, stood, buy=self._buy, now=self._now)
         try:
             return _redeem_elsewhere(place, held, stood, now=self._now)
-        except AgaveHTTPError as error:
+        except errors.AgaveHTTPError as error:
             if error.status_code not in _REFUSALS:
                 raise
             if stood and stood != held.token:  # though it seemed older, it may be good
@@ -168,6 +167,7 @@ def _can_outlive_us() -> bool:
     return os.name == "posix" and name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
 
 
+# -B: on a full disk Python would leave half a compiled module behind, which no process can import any more.
 # -I: nothing of the current folder or the environment is imported; our own path goes with the order. Half an order, or
 # none, comes from somebody who was killed.
 _CODE = """
@@ -195,7 +195,7 @@ def _redeem_elsewhere(
         "proxies": place.proxies,
     }
     process = subprocess.Popen(  # noqa: S603 - our own code, its input on stdin
-        [sys.executable, "-I", "-c", _CODE],
+        [sys.executable, "-I", "-B", "-c", _CODE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -204,6 +204,8 @@ def _redeem_elsewhere(
     with process:
         report = _report_of(process, json.dumps(order).encode())
     if "answer" in report:
+        from .http_errors import from_response, received  # requests is costly to import, and seldom needed here
+
         raise from_response(received(**report["answer"]), "token", hint=report["hint"])
     if "error" in report:
         raise AgaveError(report["error"])
@@ -238,7 +240,7 @@ def main(order: Mapping[str, Any]) -> None:
     try:
         renewed, is_bought = _redeem_at(Cache(order["folder"]), session, order["stood"], buy=buy, now=now)
         report: dict[str, Any] = {"session": renewed._asdict(), "is_bought": is_bought}
-    except AgaveHTTPError as error:
+    except errors.AgaveHTTPError as error:
         report = {"answer": _facts(error.response), "hint": error.hint}
     except Exception as error:  # whatever it is, who waits for us has to hear of it
         report = {"error": str(error)}
@@ -269,6 +271,7 @@ def redeem(post: auth.Post, session: Session) -> dict[str, Any]:
 
 def transport_post(transport: Any) -> auth.Post:
     """Return what sends a form over a transport, and raises for a refusal."""
+    from .http_errors import from_response
     from .transport import Request
 
     def post(url: str, headers: Mapping[str, str], form: str, by: auth.Auth | None) -> Any:

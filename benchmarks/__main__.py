@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import calls, clients, identity, imports
+from . import calls, clients, identity, imports, metadata
 from .canned import server
 
 
@@ -41,6 +41,8 @@ def figures() -> Iterator[Figure]:
     yield Figure("1,000 more clients: each", each_ms, 0.2, " ms")
     yield Figure("1,000 more clients: growth of the process", growth_mb, 1.0, " MB")
     yield Figure("8 threads x 1,000 first uses, switch interval 1 us: errors", clients.errors_at_first_use(), 0)
+    for query, seen_ms in metadata.first_pages_ms():
+        yield Figure(f"100,000 documents, first page of {query}", seen_ms, 200, " ms")
 
 
 def main() -> int:

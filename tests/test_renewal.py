@@ -368,7 +368,7 @@ def test_a_full_disk_stops_the_process_that_renews_before_it_asks(
 ) -> None:
     since, before = len(tenant.requests), (folder / "config.json").read_bytes()
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, folder],
+        [sys.executable, "-B", "-c", FULL_DISK, folder],  # -B: a full disk cuts compiled modules short
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

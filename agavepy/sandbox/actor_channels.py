@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import fcntl
 import os
@@ -9,6 +10,7 @@ import select
 import shutil
 import socket
 import tempfile
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ PIPE_NAME, SOCKET_NAME = "_abaco_binary_data", "_abaco_results.sock"
 
 _LONGEST_ADDRESS = 100  # bytes; the kernels take 103 (macOS) and 107 (Linux)
 _MOST_READ = 1 << 20
+_LOOK_S = 0.02
 _SMALLEST_PIPE = 16 << 10  # of any system
 
 
@@ -25,22 +28,55 @@ def binary_message(folder: Path, data: bytes) -> Iterator[Path]:
     """
     Give the place where a program reads a message of bytes, as long as the block.
 
-    It is a pipe that holds the whole message before the program begins: programs read until nothing is there. A
-    message too large for that is a file, which they read in the same way.
+    It is a pipe that holds the whole message before the program begins: some programs read until nothing is there,
+    others to the end, which comes when all has been read. A message too large for that is a file, which both read
+    in the same way.
     """
     place = folder / PIPE_NAME
+    place.unlink(missing_ok=True)  # of a run that was called off
     os.mkfifo(place, 0o600)
     pipe = os.open(place, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that neither side waits for the other
     try:
-        if _capacity(pipe, len(data)) >= len(data):
-            os.write(pipe, data)
-        else:
-            place.unlink()
-            place.write_bytes(data)
-        yield place
+        with _filled(pipe, data) if _capacity(pipe, len(data)) >= len(data) else _replaced(place, pipe, data):
+            yield place
     finally:
-        os.close(pipe)
-        place.unlink(missing_ok=True)
+        place.unlink()
+
+
+@contextlib.contextmanager
+def _filled(pipe: int, data: bytes) -> Iterator[None]:
+    os.write(pipe, data)
+    over = threading.Event()
+    thread = threading.Thread(target=_close_when_read, args=(pipe, over), name="actor-message", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _replaced(place: Path, pipe: int, data: bytes) -> Iterator[None]:
+    os.close(pipe)
+    place.unlink()
+    place.write_bytes(data)
+    yield
+
+
+def _close_when_read(pipe: int, over: threading.Event) -> None:
+    """Close the tenant's ends once the program has read all, so that it sees the end, or once it is ``over``."""
+    # Nothing tells of the moment, so it is looked for.
+    while _unread(pipe) and not over.wait(_LOOK_S):
+        pass
+    os.close(pipe)
+
+
+def _unread(pipe: int) -> int:
+    """Return how many bytes are in a pipe."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def _capacity(pipe: int, wanted: int) -> int:
@@ -62,6 +98,7 @@ def results_socket(folder: Path, keep: Callable[[bytes], None]) -> Iterator[Path
     """
     with _short_folder(folder) as near, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         address = near / SOCKET_NAME
+        address.unlink(missing_ok=True)  # of a run that a killed tenant left
         receiver.bind(str(address))
         address.chmod(0o600)
         over, waker = os.pipe()

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .api import BadRequest, Unsupported
+from . import actor_cron
+from .api import BadRequest
 from .bodies import parse_json
 from .fields import Fields, shown, truth
 
@@ -17,18 +18,20 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,254}")
 _VARIABLE = re.compile(r"[^=\0]{1,255}")
 
 
-def read(body: Any, *, admin: bool) -> dict[str, Any]:
+def read(body: Any, *, admin: bool, now: float, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """
     Return the fields of an actor that a request describes, those it leaves out with their defaults.
 
     :param admin: whether the caller may set what concerns the machine.
+    :param now: seconds since the epoch; a schedule begins then or later.
+    :param known: the actor that is described anew; its schedule goes on if it stays the same.
     :raises BadRequest: the text starts with ``Invalid actor description:`` and names the field.
     """
     try:
         fields = Fields(body, within="actor")
         if not admin:
             _refuse_privileges(fields)
-        return _described(fields)
+        return {**_described(fields), **_schedule(fields, known or {}, now)}
     except BadRequest as problem:
         raise BadRequest(f"Invalid actor description: {problem}") from None
 
@@ -71,8 +74,9 @@ def _described(fields: Fields) -> dict[str, Any]:
         "uid": str(os.getuid()),
         "gid": str(os.getgid()),
         "logEx": fields.get("logEx"),
+        "link": fields.free_text("link", default=""),
+        "webhook": _webhook(fields),
     }
-    _refuse_unserved(fields)
     if described["maxWorkers"] and not described["stateless"]:
         raise fields.refusal("maxWorkers", "An actor with a state has one worker: leave it out, or be stateless.")
     return described
@@ -85,12 +89,22 @@ def _refuse_privileges(fields: Fields) -> None:
         raise fields.refusal(asked[0], "Only privileged users may set it: leave it out, or ask an administrator.")
 
 
-def _refuse_unserved(fields: Fields) -> None:
-    for name in ("link", "webhook", "cronSchedule"):
-        if fields.get(name):
-            raise Unsupported(f"'actor.{name}' is not served by this sandbox: leave it out.")
-    if fields.flag("cronOn", default=False):
-        raise Unsupported("'actor.cronOn' is not served by this sandbox: leave it out.")
+def _webhook(fields: Fields) -> str:
+    url = fields.free_text("webhook") or ""
+    if url and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", url):
+        raise fields.refusal("webhook", f"It is an address that begins with http:// or https://; got {shown(url)}.")
+    return url
+
+
+def _schedule(fields: Fields, known: Mapping[str, Any], now: float) -> dict[str, Any]:
+    schedule = fields.free_text("cronSchedule") or None
+    is_on = fields.flag("cronOn", default=schedule is not None)
+    if is_on and schedule is None:
+        raise fields.refusal("cronSchedule", "An actor that runs by the clock needs one.")
+    if schedule is not None and schedule == known.get("cronSchedule"):
+        return {"cronOn": is_on}
+    comes = actor_cron.first(schedule, now=now) if schedule else None
+    return {"cronOn": is_on, "cronSchedule": schedule, "cronNextEx": comes}
 
 
 def _image(fields: Fields) -> str:

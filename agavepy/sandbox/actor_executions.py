@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import durable
+from .actor_channels import PIPE_NAME, SOCKET_NAME
 from .actor_records import new_id
 from .api import BadRequest
 from .clock import Clock, utc
@@ -43,12 +44,15 @@ class ExecutionFolder:
         number = len(os.listdir(self._results))
         if number >= MOST_RESULTS:
             return self.note(f"A result was dropped: an execution keeps {MOST_RESULTS}, and they were not taken.")
+        arriving = self._results / "arriving"
+        arriving.write_bytes(data)
         # The time goes first: numbers come again when results are taken while others arrive.
-        (self._results / f"{time.monotonic_ns():020d}-{number:04d}").write_bytes(data)
+        os.rename(arriving, self._results / f"{time.monotonic_ns():020d}-{number:04d}")
 
     def take_result(self) -> bytes:
         """Return the oldest result, which is gone then; empty when there is none."""
-        for name in sorted(os.listdir(self._results) if self._results.is_dir() else ()):
+        names = os.listdir(self._results) if self._results.is_dir() else ()
+        for name in sorted(name for name in names if name[0].isdigit()):
             taken = self._results / f"taken-{name}"
             try:
                 os.rename(self._results / name, taken)  # of two callers only one succeeds
@@ -141,14 +145,14 @@ class Executions:
 
     def finish(self, execution: Document, *, status: str = "COMPLETE", reason: str = "", **facts: Any) -> None:
         """
-        Note how an execution ended.
+        Note how an execution ended; of its folder, log and results stay.
 
         :param reason: why it did not end by itself; goes into its log as well.
         :param facts: further fields: ``exitCode``, ``cpu``, ``io``, ``runtime``.
         """
         now = utc(self._clock.now())
+        folder = self.folder(execution["actorId"], execution["id"])
         if reason:
-            folder = self.folder(execution["actorId"], execution["id"])
             folder.make()
             folder.note(reason)
         state = {"Status": "exited", "Running": False, "Error": reason, "ExitCode": facts.get("exitCode")}
@@ -158,6 +162,7 @@ class Executions:
             if known is not None:  # its actor may be gone
                 state |= {"StartedAt": known["startTime"], "FinishedAt": now}
                 self._put({**known, **facts, "status": status, "finishTime": now, "finalState": state})
+        self._clear(folder)
 
     def delete_all(self, actor_id: str) -> None:
         """Forget the executions of an actor."""
@@ -171,9 +176,10 @@ class Executions:
         if folder.exists():
             self._disk.remove(folder)
 
-    def clear(self, folder: ExecutionFolder) -> None:
-        """Remove what is left of a run: log and results stay."""
-        folder.message.unlink(missing_ok=True)
+    def _clear(self, folder: ExecutionFolder) -> None:
+        """Remove what is left of a run, also of one that a killed tenant left: log and results stay."""
+        for left in (folder.message, *(folder.path / name for name in (PIPE_NAME, SOCKET_NAME))):
+            left.unlink(missing_ok=True)
         if folder.work.exists():
             self._disk.remove(folder.work)
 

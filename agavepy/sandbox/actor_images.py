@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .containers import Engine, UnknownImage
+from .containers import Engine, Fetches, UnknownImage
 
 _PROGRAM = Path(__file__).parent / "built_in_image.py"
 
@@ -32,6 +32,7 @@ class Images:
     """
 
     def __init__(self, table: Mapping[str, str]) -> None:
+        self._fetches = Fetches()
         self._commands = {name: _split(name, line) for name, line in table.items()}
 
     def command(self, image: str) -> list[str] | None:
@@ -52,7 +53,11 @@ class Images:
         :raises UnknownImage: nothing here can run it.
         """
         if self.command(image) is None:
-            self.engine(image).fetch(image)
+            self.engine(image).fetch(image, self._fetches)
+
+    def close(self) -> None:
+        """Break off what is being fetched."""
+        self._fetches.break_off()
 
     def engine(self, image: str) -> Engine:
         """

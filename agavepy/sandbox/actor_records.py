@@ -24,7 +24,7 @@ def actor(document: Document, call: Call) -> Document:
     """Return the record of an actor."""
     own = address(call, document["id"])
     links = {"self": own, "owner": _profile(call, document["owner"]), "executions": f"{own}/executions"}
-    return {**_shown(document), "_links": links}
+    return {**_shown({**document, "apiServer": None}), "_links": links}
 
 
 def state(document: Document, call: Call) -> Document:

@@ -57,10 +57,11 @@ class ActorRegistry:
         """Yield every actor, the latest changed first."""
         return self._store.all(_ACTOR)
 
-    def create(self, described: Document, *, owner: str) -> Document:
+    def create(self, described: Document, *, owner: str, api_server: str) -> Document:
         """Keep a new actor, whose image is yet to be looked for; return its document."""
         now = utc(self._clock.now())
         given = {"id": actor_records.new_id(), "owner": owner, "createTime": now, "revision": 1, "state": {}}
+        given["apiServer"] = api_server  # what its events link to
         return self.keep({**given, **described, "status": "SUBMITTED", "statusMessage": " ", "workers": 1})
 
     def keep(self, actor: Document) -> Document:
@@ -74,6 +75,28 @@ class ActorRegistry:
         with self._store.transaction():
             actor = self.get(actor_id)
             return self.keep({**actor, **changes}) if actor else None
+
+    def check_link(self, call: Call, link: str, actor: Document | None) -> None:
+        """
+        See to it that an actor may be linked to another.
+
+        :param actor: None: it is yet to be made.
+        :raises ApiError: there is no such actor, the caller may not send it messages, or it leads back.
+        """
+        linked = self.reach(call, link, "EXECUTE")
+        if actor is not None and self.leads_back(linked, actor):
+            raise BadRequest(f"Linking to {link} would make a cycle: its own links lead back to {actor['id']}.")
+
+    def leads_back(self, linked: Document, actor: Document) -> bool:
+        """Return whether an actor, or one that its links lead to, is another or comes again."""
+        seen = {actor["id"]}
+        while linked["id"] not in seen:
+            seen.add(linked["id"])
+            try:
+                linked = self.find(linked["link"])
+            except NotFound:
+                return False
+        return True
 
     def delete(self, actor_id: str) -> None:
         """Forget an actor, with its aliases and levels."""

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +41,21 @@ class ActorRun:
     """Carries out one execution that waits in the mailbox of an actor."""
 
     def __init__(
-        self, state: State, executions: Executions, images: Images, *, actor: Document, worker_id: str
+        self,
+        state: State,
+        executions: Executions,
+        images: Images,
+        *,
+        actor: Document,
+        worker_id: str,
+        on_begun: Callable[[Document], None],
     ) -> None:
         self._state = state
         self._executions = executions
         self._images = images
         self._actor = actor
         self._worker_id = worker_id
+        self._on_begun = on_begun
         self._process: Process | None = None
         self._reason = ""
         self._ending = threading.Lock()
@@ -70,16 +78,18 @@ class ActorRun:
         folder = self._executions.folder(self._actor["id"], execution["id"])
         folder.make()
         try:
-            self._execute(execution, self._executions.message(execution), folder)
+            facts = self._execute(execution, self._executions.message(execution), folder)
         except _NotBegun:
             return  # its message waits on
         except Exception as problem:
             self._executions.finish(execution, status="ERROR", reason=f"The program cannot be run: {problem}")
             if not isinstance(problem, OSError | ValueError):  # these two are about the message, not the actor
                 raise
-        self._executions.clear(folder)
+        else:
+            self._executions.finish(execution, **facts)
 
-    def _execute(self, execution: Document, message: Document, folder: ExecutionFolder) -> None:
+    def _execute(self, execution: Document, message: Document, folder: ExecutionFolder) -> Document:
+        """Return how the program ended, once every result it sent has been kept."""
         folder.work.mkdir(mode=0o700, exist_ok=True)
         with contextlib.ExitStack() as stack:
             results = stack.enter_context(actor_channels.results_socket(folder.path, folder.add_result))
@@ -89,22 +99,12 @@ class ActorRun:
             command, environment = self._program(execution, message, own, folder, {"results": results, "data": data})
             stack.callback(self._remove_container)
             process = Process(command, folder=folder.work, environment=environment, out=folder.log)
-            with self._killed_unless_ended(process):
-                self._follow(process, execution)
+            stack.callback(self._state.store.delete, PROCESS, self._worker_id)
+            with process.ending():
+                facts = self._follow(process, execution)
+        return facts
 
-    @contextlib.contextmanager
-    def _killed_unless_ended(self, process: Process) -> Iterator[None]:
-        """Leave nothing of it running, whatever happens, and nothing noted of it."""
-        try:
-            yield
-        except BaseException:
-            process.kill()
-            process.wait(limit_s=0)
-            raise
-        finally:
-            self._state.store.delete(PROCESS, self._worker_id)
-
-    def _follow(self, process: Process, execution: Document) -> None:
+    def _follow(self, process: Process, execution: Document) -> Document:
         with self._ending:
             self._process = process
             if self._reason:
@@ -114,24 +114,24 @@ class ActorRun:
         with self._state.store.transaction():
             self._state.store.put(PROCESS, self._worker_id, noted, updated=self._state.clock.now())
             execution = self._executions.begin(execution, self._worker_id)
+        self._on_begun(execution)
         began = time.monotonic()
         process.go()
         code = process.wait(limit_s=LIMIT_S)
-        self._note_end(process, execution, code, time.monotonic() - began)
+        return self._end(process, code, time.monotonic() - began)
 
-    def _note_end(self, process: Process, execution: Document, code: int, took_s: float) -> None:
+    def _end(self, process: Process, code: int, took_s: float) -> Document:
         reason = self._reason
         if process.timed_out:
             reason = f"The execution exceeded {LIMIT_S} s and was killed."
-        self._executions.finish(
-            execution,
-            status="ERROR" if self._reason else "COMPLETE",
-            reason=reason,
-            exitCode=code if code >= 0 else 128 - code,  # as shells and containers report signals
-            cpu=int(process.usage.cpu_s * 1e9),
-            io=process.usage.disk_bytes,
-            runtime=round(took_s),
-        )
+        return {
+            "status": "ERROR" if self._reason else "COMPLETE",
+            "reason": reason,
+            "exitCode": code if code >= 0 else 128 - code,  # as shells and containers report signals
+            "cpu": int(process.usage.cpu_s * 1e9),
+            "io": process.usage.disk_bytes,
+            "runtime": round(took_s),
+        }
 
     # What the program is given
 

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from . import actor_cron
+from .actor_events import ActorEvents
 from .actor_executions import RUNNING, WAITING, Executions
 from .actor_images import Images
 from .actor_registry import ActorRegistry
@@ -25,6 +27,7 @@ Document = dict[str, Any]
 
 _LOG = logging.getLogger("agavepy.sandbox")
 _THREADS = 4  # executions that run at the same time, of all actors
+_LOOK_S = 1.0  # how often schedules are looked at
 _MOST_WAITING = 10_000  # messages of one actor
 _DELETED = "The actor was deleted while the execution was running."
 _PURGED = "The actor's mailbox was emptied before the execution began."
@@ -32,11 +35,12 @@ _PURGED = "The actor's mailbox was emptied before the execution began."
 
 @dataclasses.dataclass
 class _Task:
-    """What a thread has to do: to make an actor's image ready or, with an execution, to run it."""
+    """What a thread has to do: to make an actor's image ready, to send what its schedule wants, to run an execution."""
 
     actor: Document
     execution_id: str = ""
     worker_id: str = ""
+    is_alarm: bool = False
     run: ActorRun | None = None
 
 
@@ -53,9 +57,11 @@ class ActorRunner:
         self._workers = ActorWorkers(state.clock, tenant_id=state.tenant_id)
         self._mailboxes: dict[str, collections.deque[str]] = {}
         self._preparing: collections.deque[str] = collections.deque()
+        self._alarms: dict[str, str] = {}  # actor → the hour at which its schedule wants it to run
+        self._events = ActorEvents(state, registry, self.send)
         self._tasks: list[_Task] = []  # that threads are busy with
         self._threads: list[threading.Thread] = []
-        self._stopping = False
+        self._stopping = self._letting_go = False
         self._changed = threading.Condition()
 
     # From outside
@@ -94,14 +100,22 @@ class ActorRunner:
                 self._executions.finish(execution, status="ERROR", reason=LOST)
             elif execution["status"] == WAITING:
                 mailbox.append(execution["id"])
+        self.set_alarm(actor)
         if actor["status"] == "READY":
             self._workers.ensure(actor, least=actor["workers"])
         else:
             self._registry.change(actor["id"], status="SUBMITTED", statusMessage=" ")  # an image may be known by now
             self._preparing.append(actor["id"])
 
+    def let_go(self) -> None:
+        """End the waiting for executions: the tenant is about to stop."""
+        with self._changed:
+            self._letting_go = True
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Kill what runs, end the threads. Messages that wait are run after the next start."""
+        self._images.close()
         with self._changed:
             self._stopping = True
             running = [task.run for task in self._tasks if task.run]
@@ -111,13 +125,23 @@ class ActorRunner:
         for thread in self._threads:
             thread.join()
         self._threads = []
+        self._events.close()
 
-    def prepare(self, actor_id: str) -> None:
+    def prepare(self, actor: Document) -> None:
         """Have the image of a new or changed actor made ready; until its status says so there are no workers."""
         with self._changed:
-            self._workers.forget(actor_id)
-            self._mailboxes.setdefault(actor_id, collections.deque())
-            self._preparing.append(actor_id)
+            self._workers.forget(actor["id"])
+            self._mailboxes.setdefault(actor["id"], collections.deque())
+            self._preparing.append(actor["id"])
+            self._changed.notify_all()
+        self.set_alarm(actor)
+
+    def set_alarm(self, actor: Document) -> None:
+        """Have an actor get a message when its schedule says so."""
+        with self._changed:
+            self._alarms.pop(actor["id"], None)
+            if actor["cronOn"]:
+                self._alarms[actor["id"]] = actor["cronNextEx"]
             self._changed.notify_all()
 
     def check_room(self, actor_id: str) -> None:
@@ -125,15 +149,17 @@ class ActorRunner:
         if self.waiting(actor_id) >= _MOST_WAITING:
             raise BadRequest(f"{_MOST_WAITING} messages wait for this actor: let it work, or empty its mailbox.")
 
-    def enqueue(self, actor: Document, execution_id: str) -> None:
-        """Have an execution carried out; it is in the store already. An actor that has no worker gets one."""
+    def send(self, actor: Document, message: Document, *, executor: str, api_server: str) -> Document:
+        """Put a message into an actor's mailbox; return the execution it starts. Who has no worker gets one."""
+        execution = self._executions.add(actor, message, executor=executor, api_server=api_server)
+        current = self._registry.get(actor["id"]) or actor
         with self._changed:
-            if actor["id"] not in self._mailboxes:
-                return  # it was deleted meanwhile
-            self._mailboxes[actor["id"]].append(execution_id)
-            if actor["status"] == "READY":
-                self._workers.ensure(actor, least=1)
-            self._changed.notify_all()
+            if actor["id"] in self._mailboxes:  # else it was deleted meanwhile
+                self._mailboxes[actor["id"]].append(execution["id"])
+                if current["status"] == "READY":
+                    self._workers.ensure(current, least=1)
+                self._changed.notify_all()
+        return execution
 
     def waiting(self, actor_id: str) -> int:
         """Return how many messages are in an actor's mailbox."""
@@ -156,6 +182,7 @@ class ActorRunner:
         """Kill what runs of an actor that has been deleted, and wait for that."""
         with self._changed:
             self._mailboxes.pop(actor_id, None)
+            self._alarms.pop(actor_id, None)
             self._workers.forget(actor_id)
             running = [task.run for task in self._tasks if task.run and task.actor["id"] == actor_id]
             self._changed.notify_all()
@@ -167,7 +194,7 @@ class ActorRunner:
     def wait_for(self, actor_id: str, execution_id: str, *, timeout_s: float) -> bool:
         """Return whether an execution is over, once it is or the time is up or the tenant stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or not self._has(actor_id, execution_id), timeout_s)
+            self._changed.wait_for(lambda: self._letting_go or not self._has(actor_id, execution_id), timeout_s)
             return not self._has(actor_id, execution_id)
 
     def _has(self, actor_id: str, execution_id: str) -> bool:
@@ -177,19 +204,26 @@ class ActorRunner:
 
     def run_until_idle(self, timeout_s: float) -> None:
         """
-        Return when no message is left that a worker could take.
+        Return when no message is left that a worker could take, and every webhook has been told.
 
         :raises TimeoutError: not in time; the text names what is left.
         """
         with self._changed:
+            self._changed.notify_all()  # a clock that moves only when told to may have moved
             if not self._changed.wait_for(self._is_idle, timeout_s):
                 left = [task.execution_id or task.actor["id"] for task in self._tasks]
                 waiting = [execution_id for mailbox in self._mailboxes.values() for execution_id in mailbox]
                 names = ", ".join([*left, *self._preparing, *waiting])
                 raise TimeoutError(f"After {timeout_s} s these actors or executions are not done: {names}")
+        self._events.wait_idle(timeout_s)
 
     def _is_idle(self) -> bool:
-        return not self._preparing and not self._tasks and not any(self._can_work(each) for each in self._mailboxes)
+        is_quiet = not self._preparing and not self._tasks and not any(self._due())
+        return is_quiet and not any(self._can_work(each) for each in self._mailboxes)
+
+    def _due(self) -> list[str]:
+        now = self._state.clock.now()
+        return [actor_id for actor_id, hour in self._alarms.items() if actor_cron.is_due(hour, now=now)]
 
     def _can_work(self, actor_id: str) -> bool:
         return bool(self._mailboxes[actor_id]) and bool(self._workers.of(actor_id))
@@ -232,7 +266,7 @@ class ActorRunner:
                 if task is not None:
                     self._tasks.append(task)
                     return task
-                self._changed.wait()
+                self._changed.wait(_LOOK_S if self._alarms else None)
             return None
 
     def _offers(self) -> Iterator[_Task]:
@@ -240,6 +274,11 @@ class ActorRunner:
             actor = self._registry.get(self._preparing.popleft())
             if actor is not None:
                 yield _Task(actor)
+        for actor_id in self._due():
+            del self._alarms[actor_id]
+            actor = self._registry.get(actor_id)
+            if actor is not None:
+                yield _Task(actor, is_alarm=True)
         for actor_id in list(self._mailboxes):
             actor = self._registry.get(actor_id) if self._can_work(actor_id) else None
             worker_id = self._workers.take(actor) if actor else None
@@ -262,6 +301,8 @@ class ActorRunner:
         try:
             if task.execution_id:
                 self._execute(task)
+            elif task.is_alarm:
+                self._ring(task.actor)
             else:
                 self._prepare(task.actor)
         except UnknownImage as problem:
@@ -275,20 +316,42 @@ class ActorRunner:
         ready = self._registry.change(actor["id"], status="READY", statusMessage=" ")
         if ready is not None:
             self.ensure_workers(ready)
+            self._events.tell(ready, "ACTOR_READY")
+
+    def _ring(self, actor: Document) -> None:
+        """Send an actor the message of its schedule, and set the next alarm."""
+        comes = actor_cron.following(actor["cronSchedule"], actor["cronNextEx"], now=self._state.clock.now())
+        changed = self._registry.change(actor["id"], cronNextEx=comes)
+        if changed is not None:
+            message = {"text": actor_cron.MESSAGE, "content_type": "str", "environment": {}}
+            self.send(changed, message, executor=actor["owner"], api_server=actor["apiServer"])
+            self.set_alarm(changed)
 
     def _give_up(self, actor: Document, reason: str) -> None:
         with self._changed:
             self._workers.forget(actor["id"])
-        self._registry.change(actor["id"], status="ERROR", statusMessage=reason)
+        failed = self._registry.change(actor["id"], status="ERROR", statusMessage=reason)
+        if failed is not None:
+            self._events.tell(failed, "ACTOR_ERROR")
 
     def _execute(self, task: _Task) -> None:
         execution = self._executions.find(task.actor["id"], task.execution_id)
         if execution is None or execution["status"] != WAITING:
             return
-        run = ActorRun(self._state, self._executions, self._images, actor=task.actor, worker_id=task.worker_id)
+        run = ActorRun(
+            self._state,
+            self._executions,
+            self._images,
+            actor=task.actor,
+            worker_id=task.worker_id,
+            on_begun=lambda begun: self._events.tell(task.actor, "EXECUTION_STARTED", begun),
+        )
         with self._changed:
             task.run = run
             is_late = self._stopping or task.actor["id"] not in self._mailboxes
         if is_late:
             return  # stop() or forget() could not see it
         run.run(execution)
+        ended = self._executions.find(task.actor["id"], task.execution_id)
+        if ended is not None and ended["status"] != WAITING:
+            self._events.tell(task.actor, "EXECUTION_COMPLETE", ended)

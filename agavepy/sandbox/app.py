@@ -23,6 +23,7 @@ from .connection import Receive, Send
 from .faults import Faults
 from .faults_endpoint import FaultsEndpoint
 from .forms import Body
+from .front_page import FrontPage
 from .request import Admitted, Request
 from .routing import Match, Routes, WrongVerb, decoded
 from .services import Service, postits
@@ -48,6 +49,7 @@ class App:
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
+        self._front_page = FrontPage(state, routes)
         self._faults = faults
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
@@ -126,6 +128,9 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
+        if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
+            request.noted["operation"] = "sandbox.page"
+            return await self._in_thread(self._front, request)
         if request.path.rstrip("/") in _OAUTH:
             return await self._in_oauth(request)
         if request.path.rstrip("/") == faults_endpoint.PATH:
@@ -193,6 +198,9 @@ class App:
             raise gateway.Refused(gateway.no_resource(WrongVerb(tuple(api["methods"])), request.method, request.path))
         return user
 
+    def _front(self, request: Request) -> Answer:
+        return self._front_page.answer(request.path, base_url=self._base_url(request))
+
     def _oauth(self, operation: str, request: Request, form: dict[str, str]) -> Answer:
         if operation == "revoke":
             return self._tokens.revoke(request.method, request.headers, form)
@@ -256,11 +264,11 @@ class App:
         security = found.operation.security if isinstance(found, Match) else "bearer"
         if security == "open":
             return ""
-        if isinstance(found, Match) and self._key(request, found):
-            return self._holder(request, found)
         if security == "bearer" and request.errand_of:
             gateway.check_api(self._state.accounts, request.path, user=request.errand_of)
             return request.errand_of
+        if isinstance(found, Match) and self._key(request, found):
+            return self._holder(request, found)
         if security == "bearer":
             return gateway.bearer_user(self._state.accounts, request.authorization, request.path)
         try:
@@ -271,7 +279,9 @@ class App:
     def _key(self, request: Request, match: Match) -> str:
         """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
         service = self._state.services.get(match.operation.name.partition(".")[0])
-        return "" if service is None or request.authorization else request.query.get(service.key_parameter, "")
+        if service is None or not service.key_parameter or request.authorization:
+            return ""
+        return request.query.get(service.key_parameter, "")
 
     def _holder(self, request: Request, match: Match) -> str:
         service = self._state.services[match.operation.name.partition(".")[0]]

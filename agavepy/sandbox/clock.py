@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
+from collections.abc import Callable
 
 
 class Clock:
@@ -20,6 +21,10 @@ class Clock:
         """Jump ahead by ``seconds``; negative jumps back."""
         self._ahead_s += seconds
 
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """Have ``heard`` called whenever the time is moved by hand; return what ends that."""
+        return lambda: None  # this clock moves by itself
+
 
 class ManualClock(Clock):
     """A clock that moves only when it is told to, for tests."""
@@ -27,6 +32,7 @@ class ManualClock(Clock):
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._now = start
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
         return self._now
@@ -35,6 +41,18 @@ class ManualClock(Clock):
         """Move on by ``seconds``; negative goes back."""
         with self._lock:
             self._now += seconds
+            listeners = list(self._listeners)
+        for heard in listeners:
+            heard()
+
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
+        with self._lock:
+            self._listeners.append(heard)
+        return lambda: self._forget(heard)
+
+    def _forget(self, heard: Callable[[], None]) -> None:
+        with self._lock:
+            self._listeners.remove(heard)
 
 
 def utc(seconds: float) -> str:

@@ -13,6 +13,7 @@ from types import FrameType
 from . import Sandbox
 from .actor_images import Images
 from .api import ApiError
+from .mail import server_of
 from .state import RootInUse
 
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="default: any free one")
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate of its own")
     parser.add_argument("--token-ttl", type=_seconds, default=14400, metavar="S", help="seconds a token lives")
+    parser.add_argument("--smtp", type=_smtp, metavar="HOST:PORT", help="the server that takes its e-mails")
     parser.add_argument("--user", type=_user, metavar="NAME:PASSWORD", help="default: 'sandbox'")
     parser.add_argument(
         "--image", type=_image, action="append", metavar="NAME=COMMAND", help="run actors of this image by a command"
@@ -53,6 +55,7 @@ def _serve(chosen: argparse.Namespace) -> None:
         tls=chosen.tls,
         token_ttl_s=chosen.token_ttl,
         users=users,
+        smtp=chosen.smtp,
         images=dict(chosen.image or ()),
     )
     with tenant:
@@ -106,6 +109,14 @@ def _seconds(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds: 1 or more")
     return int(text)
+
+
+def _smtp(text: str) -> str:
+    try:
+        server_of(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return text
 
 
 def _user(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,38 @@ _MOST_PROCESSES = 512
 
 class UnknownImage(Exception):
     """An image that cannot be run here; the text says why, and the way out."""
+
+
+class Fetches:
+    """The commands that fetch images, which take minutes: they end with the tenant."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._broken_off = False
+        self._lock = threading.Lock()
+
+    def run(self, command: list[str]) -> str | None:
+        """Run a command to its end; return what it says when it fails, or None."""
+        with self._lock:
+            if self._broken_off:
+                return "the tenant was stopped"
+            running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
+            self._running.add(running)
+        try:
+            _, said = running.communicate(timeout=_FETCH_S)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            _, said = running.communicate()
+        with self._lock:
+            self._running.discard(running)
+        return (said.strip() or f"it ended with {running.returncode}") if running.returncode else None
+
+    def break_off(self) -> None:
+        """End the commands that run, and those to come."""
+        with self._lock:
+            self._broken_off = True
+            for running in self._running:
+                running.kill()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,17 +62,18 @@ class Engine:
         programs = filter(None, map(shutil.which, _ENGINES))
         return next((cls(program) for program in programs if _answers(program)), None)
 
-    def fetch(self, image: str) -> None:
+    def fetch(self, image: str, fetches: Fetches) -> None:
         """
         Have an image on this machine.
 
+        :param fetches: can break it off.
         :raises UnknownImage: it cannot be had.
         """
         if self._run("image", "inspect", image, limit_s=_ANSWER_S).returncode == 0:
             return
-        done = self._run("pull", image, limit_s=_FETCH_S)
-        if done.returncode:
-            raise UnknownImage(f"The image {image!r} cannot be fetched: {done.stderr.strip()}")
+        problem = fetches.run([self.program, "pull", image])
+        if problem is not None:
+            raise UnknownImage(f"The image {image!r} cannot be fetched: {problem}")
 
     def command(
         self,

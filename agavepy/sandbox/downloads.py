@@ -38,6 +38,11 @@ class Interruption:
             for line in self._lines:
                 _cut(line)
 
+    @property
+    def reason(self) -> str:
+        """Why it was broken off; empty when it was not."""
+        return self._reason
+
     def check(self) -> None:
         """:raises ApiError: it was broken off."""
         if self._reason:
@@ -63,6 +68,48 @@ class Interruption:
                 _cut(self._lines[-1])
 
 
+class Interruptions:
+    """Those of everything that runs now, to be interrupted together when the tenant stops."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._running: set[Interruption] = set()
+        self._lock = threading.Lock()
+
+    def interrupt(self, reason: str) -> None:
+        """Interrupt those that run, and those to come as soon as they begin."""
+        with self._lock:
+            self._reason = reason
+            for each in self._running:
+                each.interrupt(reason)
+
+    @contextlib.contextmanager
+    def including(self, interruption: Interruption) -> Iterator[Interruption]:
+        """Have an interruption among them for the length of the block."""
+        with self._lock:
+            self._running.add(interruption)
+            if self._reason:
+                interruption.interrupt(self._reason)
+        try:
+            yield interruption
+        finally:
+            with self._lock:
+                self._running.discard(interruption)
+
+
+@contextlib.contextmanager
+def limited(interruption: Interruption, limit_s: float, *, shown: str) -> Iterator[None]:
+    """Interrupt the block when it takes longer than the limit; ``shown`` names its address."""
+    too_long = threading.Timer(limit_s, interruption.interrupt, [f"{shown} took longer than {limit_s:g} s."])
+    too_long.daemon = True
+    too_long.start()
+    try:
+        yield
+    finally:
+        too_long.cancel()
+        too_long.join()
+
+
 def download(source: WebFile, destination: Path, *, interruption: Interruption) -> None:
     """
     Write the bytes of a web file to ``destination``.
@@ -71,23 +118,21 @@ def download(source: WebFile, destination: Path, *, interruption: Interruption) 
     """
     interruption.check()
     shown = without_password(source.url)
-    too_long = threading.Timer(_LIMIT_S, interruption.interrupt, [f"{shown} took longer than {_LIMIT_S:g} s."])
-    too_long.daemon = True
-    too_long.start()
     try:
-        with interruption.collecting(), _session(source.url, interruption) as session:
-            _save(session, source.url, destination)
+        with (
+            limited(interruption, _LIMIT_S, shown=shown),
+            interruption.collecting(),
+            session(source.url, interruption) as line,
+        ):
+            _save(line, source.url, destination)
         interruption.check()  # a cut connection may look like the end of the data
     except requests.RequestException as problem:
         interruption.check()
         raise ApiError(f"{shown} cannot be read: {type(problem).__name__}") from problem
-    finally:
-        too_long.cancel()
-        too_long.join()
 
 
-def _save(session: requests.Session, url: str, destination: Path) -> None:
-    with session.get(url, stream=True, timeout=_TIMEOUT_S) as response:
+def _save(line: requests.Session, url: str, destination: Path) -> None:
+    with line.get(url, stream=True, timeout=_TIMEOUT_S) as response:
         if not response.ok:
             raise ApiError(f"{without_password(url)} answered {response.status_code} {response.reason}")
         with destination.open("wb") as file:
@@ -95,15 +140,16 @@ def _save(session: requests.Session, url: str, destination: Path) -> None:
                 file.write(piece)
 
 
-def _session(url: str, interruption: Interruption) -> requests.Session:
-    session = requests.Session()
+def session(url: str, interruption: Interruption) -> requests.Session:
+    """Return a session for one address on the web; its connections can be interrupted."""
+    made = requests.Session()
     # The server's own ~/.netrc is not the caller's to use; its proxies and CA bundle are.
-    session.trust_env = False
-    session.proxies.update(requests.utils.get_environ_proxies(url))
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    made.trust_env = False
+    made.proxies.update(requests.utils.get_environ_proxies(url))
+    made.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(interruption))
-    return session
+        made.mount(scheme, _Adapter(interruption))
+    return made
 
 
 class _Adapter(HTTPAdapter):  # type: ignore[misc]

@@ -6,7 +6,7 @@ A record comes into being when the API touches a place; it moves with the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -21,9 +21,21 @@ _KIND = "file"
 
 
 class FileRecords:
-    """Records of places below ``systems``. Places are given with their links resolved (:meth:`Disk.real`)."""
+    """
+    Records of places below ``systems``. Places are given with their links resolved (:meth:`Disk.real`).
 
-    def __init__(self, store: Store, clock: Clock, systems: Path) -> None:
+    :param announce: told of every line of a history: place, record, event, user and the macros of the event.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        systems: Path,
+        *,
+        announce: Callable[[Path, Record, str, str, Mapping[str, str]], None],
+    ) -> None:
+        self._announce = announce
         self._store = store
         self._clock = clock
         self._systems = systems
@@ -67,20 +79,37 @@ class FileRecords:
         """Add to the history of a place, and make ``status`` its status; return its record."""
         with self._store.transaction():
             record = self.touch(real, user, status=status, **changes)
-            self._note(record, user, status, description)
+            self._note(real, record, user, status, description)
         return record
 
-    def note_grant(self, real: Path, user: str, status: str, description: str) -> None:
+    def note_grant(
+        self, real: Path, user: str, status: str, description: str, *, macros: Mapping[str, str] | None = None
+    ) -> None:
         """Add to the history of a place without changing its status."""
-        self._note(self.touch(real, user), user, status, description)
+        with self._store.transaction():
+            self._note(real, self.touch(real, user), user, status, description, macros)
 
     def history(self, real: Path) -> list[dict[str, Any]]:
         """Return the events of a place, oldest first; empty when it was never touched."""
         record = self.find(real)
         return self._store.events(record["uuid"]) if record else []
 
-    def _note(self, record: Record, user: str, status: str, description: str) -> None:
+    def by_uuid(self, uuid: str) -> tuple[Path, Record] | None:
+        """Return place and record of a uuid; None when there is none, or the item is gone."""
+        found = self._store.by_uuid(_KIND, uuid)
+        return (self.place_of(found[0]), found[1]) if found and not found[1]["deleted"] else None
+
+    def _note(
+        self,
+        real: Path,
+        record: Record,
+        user: str,
+        status: str,
+        description: str,
+        macros: Mapping[str, str] | None = None,
+    ) -> None:
         self._store.add_event(record["uuid"], status, description, created=self._clock.now(), created_by=user)
+        self._announce(real, record, status, user, macros or {})
 
     # Whole trees
 
@@ -101,9 +130,11 @@ class FileRecords:
         with self._store.transaction():
             self.touch(real, user)
             for key, record in list(self._tree(real)):
+                gone = {**record, "deleted": True, "status": "DELETED"}
+                self._put(key, gone)
+                # Before the grants go, so that those it was shared with are told.
+                self._note(self.place_of(key), gone, user, "DELETED", f"Deleted by {user}")
                 self._revoke_all(record)
-                self._put(key, {**record, "deleted": True, "status": "DELETED"})
-                self._note(record, user, "DELETED", f"Deleted by {user}")
 
     def forget(self, folder: Path) -> None:
         """Remove the records of a tree, as if it had never been."""

@@ -12,6 +12,7 @@ from .clock import Clock
 from .disk import is_settled
 
 _LIFE_S = 60  # after the last page
+_MOST_SNAPSHOTS = 200
 _MOST_NAMES = 300_000  # kept in all, some 25 MB; of one folder there may be more
 
 
@@ -65,8 +66,11 @@ class FolderNames:
         with self._lock:
             self._kept[user, folder] = snapshot
             self._kept.move_to_end((user, folder))
-            while len(self._kept) > 1 and sum(len(each.names) for each in self._kept.values()) > _MOST_NAMES:
+            while len(self._kept) > 1 and self._is_too_much():
                 self._kept.popitem(last=False)
+
+    def _is_too_much(self) -> bool:
+        return len(self._kept) > _MOST_SNAPSHOTS or sum(len(each.names) for each in self._kept.values()) > _MOST_NAMES
 
 
 def _compared(facts: os.stat_result) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +12,7 @@ from . import wrapper
 from .api import ApiError, NotFound
 from .downloads import Interruption
 from .fields import seconds
-from .lifecycle import AFTER_THE_RUN, JobEnded, is_final
+from .lifecycle import AFTER_THE_RUN, EVENTS, JobEnded, is_final
 from .process import Process, base_environment
 from .work_folder import WorkFolder, files_below
 
@@ -202,24 +201,14 @@ class JobRun:
             err=self._folder.err,
         )
         try:
-            with self._killed_unless_ended(process):
+            self._process = process  # it can be killed from outside from now on
+            with process.ending():
                 self._follow(process)
         finally:
             self._state.store.delete(PROCESS, self.job_id)
 
     def _environment(self) -> dict[str, str]:
         return {**base_environment(self._folder.path), **self._macros()}
-
-    @contextlib.contextmanager
-    def _killed_unless_ended(self, process: Process) -> Iterator[None]:
-        """Let the process be killed from outside from now on; leave nothing of it running."""
-        self._process = process
-        try:
-            yield
-        except BaseException:
-            process.kill()
-            process.wait(limit_s=0)
-            raise
 
     def _follow(self, process: Process) -> None:
         self._folder.pid.write_text(f"{process.pid}\n")
@@ -257,7 +246,8 @@ class JobRun:
                 self._jobs.note(self.job_id, "HEARTBEAT", "Job reported that it is alive")
             elif word == "NOTIFICATION":
                 # Its own event name is part of the text: as a status it could claim what did not happen.
-                self._jobs.note(self.job_id, "HEARTBEAT", f"Job sent a notification: {rest.removeprefix('- ')}")
+                text = f"Job sent a notification: {rest.removeprefix('- ')}"
+                self._jobs.note(self.job_id, "HEARTBEAT", text, told_as=_own_event(rest))
 
     # Archiving
 
@@ -286,6 +276,12 @@ class JobRun:
 
 class TenantStopping(Exception):
     """The tenant stops: the job stays as it is and goes on when the tenant is started again."""
+
+
+def _own_event(report: str) -> str | None:
+    """Return the name a script has given to its notification; None for none, and for one that the tenant gives."""
+    name = report.partition(" ")[0]
+    return None if name in ("", "-", *EVENTS) else name
 
 
 def _shell() -> str:

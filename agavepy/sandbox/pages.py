@@ -6,14 +6,14 @@ import base64
 import hashlib
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from .answers import Answer
 from .token_endpoint import NO_CACHE
 
-_STYLE = """
+_FORM_STYLE = """
 body { font: 17px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 1.5rem auto; padding: 0 1rem;
   color: #1a1a1a; background: #fff; overflow-wrap: anywhere; }
 h1 { font-size: 1.35rem; }
@@ -22,7 +22,23 @@ input { display: block; box-sizing: border-box; width: 100%; margin-top: .25rem;
 button { width: 100%; margin: .4rem 0; padding: .75rem; font: inherit; }
 [role=alert] { border-left: .3rem solid #b00020; padding-left: .7rem; }
 """
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_GLANCE_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 17px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem 1rem 3rem;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0; }
+h2 { font-size: 1.15rem; margin: 2rem 0 .75rem; }
+ul { list-style: none; margin: 0; padding: 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem; }
+.figures li { border: 1px solid #8885; border-radius: .5rem; padding: .6rem .8rem; }
+.figures b { display: block; font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.services { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem 2rem; }
+.services a { font-weight: 600; display: inline-block; padding: .2rem 0; }
+small { font-size: .9rem; line-height: 1.3; opacity: .8; }
+.figures small { display: block; }
+@media (max-width: 28rem) { .figures li:last-child:nth-child(odd) { grid-column: 1 / -1; } }
+pre { white-space: pre-wrap; padding: .8rem; border: 1px solid #8885; border-radius: .5rem; font-size: .85rem; }
+"""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?", re.IGNORECASE)
 
 
@@ -49,6 +65,39 @@ You will be sent to <b>{escape(_target(redirect_uri))}</b>.</p>
     return _page(403 if message else 200, f"Allow {client['name']}", body, form_action=_form_action(redirect_uri))
 
 
+def glance(
+    title: str, *, figures: Sequence[tuple[str, int, str]], services: Sequence[tuple[str, str, str, str]], sample: str
+) -> Answer:
+    """
+    Return the page that shows a tenant at a glance.
+
+    :param figures: what is counted, how many there are, and more about it.
+    :param services: name, the address of its document, how much of it is served, what it is for.
+    :param sample: Python that connects to it.
+    """
+    counted = "\n".join(
+        f"<li><b>{count:,}</b>{escape(what)}{f'<small>{escape(more)}</small>' if more else ''}</li>"
+        for what, count, more in figures
+    )
+    listed = "\n".join(
+        f'<li><a href="{escape(address)}">{escape(name)}</a> <small>{escape(served)}</small><br>{escape(about)}</li>'
+        for name, address, served, about in services
+    )
+    body = f"""<h1>{escape(title)}</h1>
+<p>A sandbox of the Agave platform, for this machine only. Names and contents are shown to those who log in.</p>
+<ul class="figures">
+{counted}
+</ul>
+<h2>Connect from Python</h2>
+<pre>{escape(sample)}</pre>
+<h2>Services</h2>
+<p>Each link is the service's Swagger document.</p>
+<ul class="services">
+{listed}
+</ul>"""
+    return _page(200, title, body, form_action="'none'", style=_GLANCE_STYLE)
+
+
 def error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Return the page that says why nothing was done."""
     body = f'<h1>This cannot be done</h1>\n<p role="alert">{escape(reason)}</p>'
@@ -60,14 +109,22 @@ def redirect(status: int, address: str) -> Answer:
     return Answer(status, headers={"location": address, "referrer-policy": "no-referrer", **NO_CACHE})
 
 
-def _page(status: int, title: str, body: str, *, form_action: str, headers: Mapping[str, str] | None = None) -> Answer:
+def _page(
+    status: int,
+    title: str,
+    body: str,
+    *,
+    form_action: str,
+    style: str = _FORM_STYLE,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     text = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
 {body}
@@ -78,12 +135,13 @@ def _page(status: int, title: str, body: str, *, form_action: str, headers: Mapp
         status,
         text.encode("utf-8", "replace"),
         media_type="text/html; charset=utf-8",
-        headers={**_guards(form_action), **NO_CACHE, **(headers or {})},
+        headers={**_guards(form_action, style), **NO_CACHE, **(headers or {})},
     )
 
 
-def _guards(form_action: str) -> dict[str, str]:
-    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {form_action}"
+def _guards(form_action: str, style: str) -> dict[str, str]:
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; form-action {form_action}"
     return {
         "content-security-policy": f"{policy}; frame-ancestors 'none'; base-uri 'none'",
         "x-frame-options": "DENY",

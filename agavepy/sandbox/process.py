@@ -93,6 +93,16 @@ class Process:
     def _gate(self) -> IO[bytes]:
         return cast("IO[bytes]", self._popen.stdin)
 
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """Leave nothing of it running when the block fails."""
+        try:
+            yield
+        except BaseException:
+            self.kill()
+            self.wait(limit_s=0)
+            raise
+
     def kill(self) -> None:
         """Kill it and its children, if it still runs; :meth:`wait` then returns."""
         with self._ending:

@@ -65,17 +65,11 @@ class _Route:
 
 
 class Routes:
-    """
-    Every operation of the given documents (service name → Swagger document).
+    """Every operation of the given documents (service name → Swagger document), the first ones' before the others'."""
 
-    :param further: routes that no YAML declares, by service as well; they come after the YAML's.
-    """
-
-    def __init__(
-        self, documents: Mapping[str, Mapping[str, Any]], *, further: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, *several: Mapping[str, Mapping[str, Any]]) -> None:
         self._by_service: dict[str, list[_Route]] = {}
-        for service, document in (*documents.items(), *(further or {}).items()):
+        for service, document in (pair for documents in several for pair in documents.items()):
             for first_segment, route in _routes(service, document):
                 self._by_service.setdefault(first_segment, []).append(route)
         for routes in self._by_service.values():

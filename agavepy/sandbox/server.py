@@ -15,7 +15,10 @@ from .clock import Clock
 from .credentials import CredentialsFile
 from .faults import Fault, Faults
 from .http_server import HttpServer
+from .mail import server_of
 from .routing import Routes
+from .services.attempts import DOCUMENT as ATTEMPTS
+from .services.monitors import DOCUMENT as MONITORS
 from .services.postits import DOCUMENT as POSTITS
 from .services.tenants import DOCUMENT as TENANTS
 from .services.tenants import Announced, announced
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
     from ..agave import Agave
 
 HOST = "127.0.0.1"  # loopback, and nothing else
+_UNDECLARED = {  # what no YAML tells of
+    "tenants": TENANTS,
+    "postits": POSTITS,
+    "attempts": ATTEMPTS,
+    "monitors": MONITORS,
+}
 
 
 class Sandbox:
@@ -46,6 +55,7 @@ class Sandbox:
         password.
     :param tenant_id: its code, in the list of tenants.
     :param tenants: further tenants to announce, dicts with ``id``, ``name`` and ``url``.
+    :param smtp: the server that takes the tenant's e-mails, ``"127.0.0.1:2525"``; without one they fail.
     :param images: image name → command line of this machine, for actors: ``{"me/wc": "python3 /home/me/wc.py"}``.
     :param clock: the tenant's time; a :class:`~agavepy.sandbox.ManualClock` for tests.
     """
@@ -60,9 +70,11 @@ class Sandbox:
         users: Mapping[str, str] | None = None,
         tenant_id: str = "sandbox",
         tenants: Sequence[Mapping[str, str]] = (),
+        smtp: str | None = None,
         clock: Clock | None = None,
         images: Mapping[str, str] | None = None,
     ) -> None:
+        self._smtp = server_of(smtp) if smtp is not None else None
         self._tenant_id, self._tenants = tenant_id, announced(tenant_id, tenants)
         self._wanted_root, self._wanted_port, self._tls = root, port, tls
         self._token_ttl_s, self._users, self._clock = token_ttl_s, dict(users or {}), clock
@@ -96,6 +108,7 @@ class Sandbox:
             users=self._users,
             tenant_id=self._tenant_id,
             tenants=self._tenants,
+            smtp=self._smtp,
             clock=self._clock,
             images=self._images,
         )
@@ -245,6 +258,7 @@ class _Running:
         users: dict[str, str],
         tenant_id: str,
         tenants: Sequence[Announced],
+        smtp: tuple[str, int] | None,
         clock: Clock | None,
         images: dict[str, str],
     ) -> None:
@@ -252,6 +266,7 @@ class _Running:
         try:
             socket_ = self._listening(port)
             folder = Path(root) if root is not None else self._temporary_folder()
+            self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
             self.state = State(
                 folder,
                 clock=clock,
@@ -259,18 +274,19 @@ class _Running:
                 tenant_id=tenant_id,
                 tenants=tenants,
                 users=users,
+                url=self.url,
+                smtp=smtp,
                 images=images,
             )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
-            self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
             self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
-            routes = Routes(specs.load(), further={"postits": POSTITS, "tenants": TENANTS})
-            self.app = App(self.state, routes, self.faults, url=self.url)
+            self.app = App(self.state, Routes(specs.load(), _UNDECLARED), self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)
             server.start(socket_)
+            self._undo.append(self.state.let_go)
         except BaseException:
             self.stop()
             raise

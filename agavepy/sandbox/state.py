@@ -13,14 +13,19 @@ from .checksums import Checksums
 from .clock import Clock
 from .credentials import CredentialsFile
 from .disk import Disk
+from .events import Events
 from .runner import JobRunner
 from .services import Service
 from .services.actors import Actors
 from .services.admin import Admin
 from .services.apps import Apps
+from .services.attempts import Attempts
 from .services.clients import Clients
 from .services.files import Files
 from .services.jobs import Jobs
+from .services.meta import Meta
+from .services.monitors import Monitors
+from .services.notifications import Notifications
 from .services.postits import Postits
 from .services.profiles import Profiles
 from .services.systems import Systems
@@ -45,6 +50,8 @@ class State:
 
     :param token_ttl_s: seconds an access token lives.
     :param tenants: further tenants that the tenants service lists.
+    :param url: where it is served, for the links in notifications.
+    :param smtp: host and port of the server for e-mails; None: they fail.
     :param images: image name → command line, of images that actors may name.
     :raises RootInUse: another process, or another State, has this root.
     """
@@ -58,6 +65,8 @@ class State:
         tenant_id: str = "sandbox",
         tenants: Sequence[Announced] = (),
         users: dict[str, str] | None = None,
+        url: str = "",
+        smtp: tuple[str, int] | None = None,
         images: Mapping[str, str] | None = None,
     ) -> None:
         self.root = Path(root).resolve()
@@ -68,6 +77,8 @@ class State:
         self.announced = tuple(tenants)
         self.images = dict(images or {})
         self.clock = clock or Clock()
+        self.url, self.smtp = url, smtp
+        self.events = Events()
         with contextlib.ExitStack() as undo:
             undo.enter_context(_locked(self.root / "lock"))
             self.store = Store(self.root / "tenant.sqlite")
@@ -81,29 +92,37 @@ class State:
             for service in self.services.values():
                 undo.callback(service.close)
             self._furnish(users or {})
+            for service in self.services.values():
+                service.start()
             self.runner = JobRunner(self)
             undo.callback(self.runner.stop)
             self.runner.start()
-            for service in self.services.values():
-                service.start()
             self._undo = undo.pop_all()
 
     def close(self) -> None:
         """Stop the jobs and imports that run, close the store, give the root free."""
         self._undo.close()
 
+    def let_go(self) -> None:
+        """End the waiting of requests that are being answered; the tenant stops."""
+        for service in self.services.values():
+            service.let_go()
+
     def run_until_idle(self, *, timeout_s: float = 60) -> None:
-        """Return when no import, no job and no execution of an actor is left to do.
+        """Return when nothing is left to do: no import, job, execution of an actor, check or delivery that is due.
 
         :raises TimeoutError: not in time.
         """
         for service in self.services.values():
             service.wait_idle(timeout_s)
         self.runner.run_until_idle(timeout_s=timeout_s)
+        self.services["notifications"].wait_idle(timeout_s)  # of what the jobs have published
 
     def _services(self) -> dict[str, Service]:
-        core: tuple[type[Service], ...] = (Tenants, Clients, Profiles, Files, Apps, Jobs)
-        kinds = (*core, Actors, Postits, Transforms, Admin)
+        kinds: tuple[type[Service], ...] = (
+            *(Tenants, Clients, Profiles, Notifications, Attempts, Files, Apps, Jobs, Meta),
+            *(Monitors, Postits, Transforms, Admin, Actors),
+        )
         return {each.name: each for each in (self.systems, *(kind(self) for kind in kinds))}
 
     def _furnish(self, users: dict[str, str]) -> None:

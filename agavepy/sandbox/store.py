@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     kind TEXT NOT NULL, key TEXT NOT NULL, updated REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS documents_newest ON documents (kind, updated DESC);
+CREATE INDEX IF NOT EXISTS documents_uuid ON documents (json_extract(body, '$.uuid'))
+    WHERE json_extract(body, '$.uuid') IS NOT NULL;
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, subject TEXT NOT NULL, status TEXT NOT NULL, description TEXT NOT NULL,
     created REAL NOT NULL, created_by TEXT NOT NULL);
@@ -61,7 +63,8 @@ class Store:
             )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
-            self._local.connection, self._local.depth, self._local.written = connection, 0, set()
+            self._local.connection, self._local.depth = connection, 0
+            self._local.written, self._local.afterwards = set(), []
             with self._opening:
                 self._all.add(connection)
         return connection
@@ -82,6 +85,7 @@ class Store:
             return
         connection.execute("BEGIN IMMEDIATE")
         self._local.depth = 1
+        afterwards: list[Callable[[], None]] = []
         try:
             yield
         except BaseException:
@@ -90,9 +94,19 @@ class Store:
         else:
             connection.execute("COMMIT")
             self._count(self._local.written)
+            afterwards = self._local.afterwards
         finally:
             self._local.depth = 0
-            self._local.written = set()
+            self._local.written, self._local.afterwards = set(), []
+        for do in afterwards:
+            do()
+
+    def when_committed(self, do: Callable[[], None]) -> None:
+        """Call ``do`` once this thread's transaction has taken effect, not at all if it fails; outside of one, now."""
+        if self.in_transaction:
+            self._local.afterwards.append(do)
+        else:
+            do()
 
     @property
     def in_transaction(self) -> bool:
@@ -134,6 +148,14 @@ class Store:
         )
         return (json.loads(body) for (body,) in rows.fetchall())
 
+    def counts(self, kind: str, field: str) -> dict[Any, int]:
+        """Return how many documents of a kind have which value in a field of theirs; None: they have no such field."""
+        rows = self._connection().execute(
+            "SELECT json_extract(body, ?) AS value, count(*) FROM documents WHERE kind=? GROUP BY value",
+            (f"$.{field}", kind),
+        )
+        return dict(rows.fetchall())
+
     def below(self, kind: str, key: str) -> list[tuple[str, dict[str, Any]]]:
         """Return key and document of those whose key begins with ``key/``, in the order of keys."""
         rows = self._connection().execute(
@@ -143,11 +165,34 @@ class Store:
         )
         return [(found, json.loads(body)) for found, body in rows.fetchall()]
 
+    def count_below(self, kind: str, key: str) -> int:
+        """Return how many documents have a key that begins with ``key/``."""
+        row = self._connection().execute(
+            "SELECT COUNT(*) FROM documents WHERE kind=? AND key>=? AND key<?", (kind, f"{key}/", f"{key}0")
+        )
+        return int(row.fetchone()[0])
+
+    def by_uuid(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
+        """Return key and document of the one whose field ``uuid`` has the value; None when there is none."""
+        query = "SELECT key, body FROM documents WHERE json_extract(body, '$.uuid')=? AND kind=?"
+        row = self._connection().execute(query, (uuid, kind)).fetchone()
+        return (row[0], json.loads(row[1])) if row else None
+
     def delete(self, kind: str, key: str) -> bool:
         """Forget the document; False when there was none."""
         cursor = self._connection().execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
         self._wrote(kind)
         return cursor.rowcount > 0
+
+    # Tables of other modules
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """Run a statement on tables that another module keeps beside these."""
+        return self._connection().execute(sql, values)
+
+    def execute_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        """Run a statement on such tables once a row."""
+        self._connection().executemany(sql, rows)
 
     # Histories
 

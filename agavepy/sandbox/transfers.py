@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import durable, imports
 from .api import ApiError, NotFound
 from .disk import clear_refusals
-from .downloads import Interruption, download
+from .downloads import Interruption, Interruptions, download
 from .file_access import FileAccess, Target
 from .file_changes import FileChanges, arrival
 from .file_records import FileRecords, Record
@@ -49,12 +49,10 @@ class Transfers:
         self._access = access
         self._changes = changes
         self._records = records
-        self._stopped = False
-        self._downloads: set[Interruption] = set()
+        self._downloads = Interruptions()
         self._pool = concurrent.futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="import")
         self._pending: set[concurrent.futures.Future[None]] = set()
         self._lock = threading.Lock()
-        self._fail_interrupted()
 
     # Sources
 
@@ -87,24 +85,11 @@ class Transfers:
             return
         arriving = self._disk.new_incoming()
         try:
-            with self._interruptible(interruption or Interruption()) as interruption:
+            with self._downloads.including(interruption or Interruption()) as interruption:
                 download(source, arriving, interruption=interruption)
             self._disk.place_file(arriving, destination)
         finally:
             arriving.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _interruptible(self, interruption: Interruption) -> Iterator[Interruption]:
-        """Let :meth:`close` break off the block's download too."""
-        with self._lock:
-            self._downloads.add(interruption)
-            if self._stopped:
-                interruption.interrupt(_BROKEN_OFF)
-        try:
-            yield interruption
-        finally:
-            with self._lock:
-                self._downloads.discard(interruption)
 
     def _place_of(self, user: str, source: imports.TenantFile | imports.JobOutput) -> Path:
         place = self._output(user, source) if isinstance(source, imports.JobOutput) else self._file(user, source)
@@ -156,7 +141,8 @@ class Transfers:
             self._changes.note(target, status, description)
             self._store.delete("import", task)
 
-    def _fail_interrupted(self) -> None:
+    def fail_interrupted(self) -> None:
+        """Note of the imports an earlier tenant on this root was about that they have failed."""
         for left in list(self._store.all("import")):
             real = self._records.place_of(left["key"])
             self._records.note(real, left["user"], left.get("failed", "STAGING_FAILED"), _BROKEN_OFF)
@@ -178,10 +164,7 @@ class Transfers:
 
     def close(self) -> None:
         """Give up what is not done yet, and wait for the threads."""
-        with self._lock:
-            self._stopped = True
-            for interruption in self._downloads:
-                interruption.interrupt(_BROKEN_OFF)
+        self._downloads.interrupt(_BROKEN_OFF)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _forget(self, future: concurrent.futures.Future[None]) -> None:

@@ -21,7 +21,6 @@ from agavepy.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 500 if os.environ.get("AGAVEPY_CAMPAIGN") == "full" else 25
-LONGEST_LIFE_S = 0.4  # more than a renewal takes
 LONGEST_WAIT_S = 30.0  # for a renewal that the killed process began; the lock's own limit is 120 s
 DOCUMENTED = {
     *("tenantid", "baseurl", "devurl", "apisecret", "apikey", "username", "access_token", "refresh_token"),
@@ -48,10 +47,11 @@ def test_every_session_is_usable_after_a_kill_at_a_random_instant(
     tenant: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = random.Random(0)
+    longest_life_s = 2 * seconds_of_a_renewal(tenant, folder, monkeypatch)
     usable, slowest_s = 0, 0.0
     for _ in range(KILLS):
         with renewing(folder) as process:
-            time.sleep(dice.uniform(0, LONGEST_LIFE_S))
+            time.sleep(dice.uniform(0, longest_life_s))
             process.kill()
         start = time.monotonic()
         usable += is_usable(tenant, folder, monkeypatch)
@@ -60,7 +60,7 @@ def test_every_session_is_usable_after_a_kill_at_a_random_instant(
     print(f"{usable} of {KILLS} sessions usable, the slowest after {slowest_s:.2f} s; {len(renewals)} renewals")
     assert usable == KILLS
     assert slowest_s < LONGEST_WAIT_S
-    assert len(renewals) > KILLS
+    assert len(renewals) > KILLS + 1  # some of those who were killed had redeemed
     assert set(renewals) == {200}
 
 
@@ -123,6 +123,13 @@ class renewing:  # noqa: N801 - reads as a verb
     def __exit__(self, *unused: Any) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def seconds_of_a_renewal(tenant: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Return how long a renewal takes here and now, and never less than a fast machine needs."""
+    start = time.monotonic()
+    assert is_usable(tenant, folder, monkeypatch)
+    return max(0.2, time.monotonic() - start)
 
 
 def is_usable(tenant: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,11 @@ import requests
 
 from agavepy.sandbox import ManualClock, Sandbox
 
+from .acting import IMAGES, Acting
 from .compute import Compute
+from .receivers import hook, post, silent
+
+__all__ = ["hook", "post", "silent"]  # fixtures
 
 TIMEOUT_S = 30.0
 
@@ -55,8 +61,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="module")
 def tenant(clock: ManualClock) -> Iterator[Sandbox]:
-    """A running tenant, one for a test module."""
-    with Sandbox(clock=clock) as running:
+    """A running tenant, one for a test module; an image of its actors runs shell scripts."""
+    with Sandbox(clock=clock, images=IMAGES) as running:
         yield running
 
 
@@ -79,6 +85,20 @@ def admin(tenant: Sandbox) -> Iterator[Http]:
 def compute(tenant: Sandbox, http: Http) -> Compute:
     """Apps and jobs of the tenant's default user."""
     return Compute(tenant, http)
+
+
+@pytest.fixture
+def acting(tenant: Sandbox, http: Http) -> Acting:
+    """Actors of the tenant's default user."""
+    return Acting(tenant, http)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A pipe: who opens it for reading waits until a process writes into it, and the other way round."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
 
 
 @pytest.fixture

@@ -36,6 +36,10 @@ def test_another_scheme_than_bearer_is_no_token(tenant: Sandbox, header: str) ->
     assert bare(tenant, "/apps/v2/", Authorization=header).json()["fault"]["code"] == 900902
 
 
+def test_a_parameter_without_a_name_is_no_token(tenant: Sandbox) -> None:
+    assert bare(tenant, "/apps/v2/?=x").json()["fault"]["code"] == 900902
+
+
 def test_an_unknown_token_gets_fault_900901(tenant: Sandbox) -> None:
     answer = bare(tenant, "/apps/v2/", Authorization="Bearer nobody-knows-it")
     assert answer.status_code == 401
@@ -85,11 +89,11 @@ def test_a_verb_that_is_not_served_says_which_are(http: Http) -> None:
 
 
 def test_an_operation_that_is_not_served_is_named(http: Http) -> None:
-    answer = http.get("/monitors/v2/")
+    answer = http.get("/systems/v2/sandbox-storage/credentials")
     assert answer.status_code == 501
     assert answer.json() == {
         "status": "error",
-        "message": "monitors.list is not served by this sandbox",
+        "message": "systems.listCredentials is not served by this sandbox",
         "version": VERSION,
     }
 

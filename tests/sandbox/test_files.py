@@ -236,9 +236,10 @@ def test_nothing_to_upload_is_refused(disk: Storage) -> None:
     assert "urlToIngest" in refusal(disk.http.post(disk.url("media", ""), data={"fileName": "x"}), status=400)
 
 
-def test_a_callback_is_refused_rather_than_forgotten(disk: Storage) -> None:
-    form = {"callbackURL": "http://127.0.0.1/hook"}
+def test_a_callback_that_cannot_be_called_is_refused_before_anything_is_stored(disk: Storage) -> None:
+    form = {"callbackURL": "agave://sandbox-storage/hook"}
     refusal(disk.http.post(disk.url("media", ""), files={"fileToUpload": ("a", b"x")}, data=form), status=501)
+    assert disk.names() == ["."]
 
 
 def test_files_are_their_owners_alone_on_disk(disk: Storage, tenant: Sandbox) -> None:

@@ -113,8 +113,12 @@ def test_who_may_no_longer_read_the_folder_gets_no_further_page(disk: Storage, o
     theirs.list(limit=10, offset=10, status=404)
 
 
-def test_few_names_are_kept(tenant: Sandbox, disk: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_names, "_MOST_NAMES", 150)
+@pytest.mark.parametrize("bound", [{"_MOST_NAMES": 150}, {"_MOST_SNAPSHOTS": 1}])
+def test_few_names_are_kept(
+    tenant: Sandbox, disk: Storage, monkeypatch: pytest.MonkeyPatch, bound: dict[str, int]
+) -> None:
+    for name, most in bound.items():
+        monkeypatch.setattr(folder_names, name, most)
     kept = folder_names.FolderNames(tenant.state.clock)
     folder = real(tenant, disk, "")
     for user in ("a", "b", "c"):

@@ -170,10 +170,12 @@ def test_read_permission_on_an_app_is_not_enough_to_run_it(compute: Compute, oth
     compute.tenant.run_until_idle()
 
 
-@pytest.mark.parametrize("asked", [{"notifications": [{"url": "a@b.c", "event": "*"}]}, {"callbackUrl": "http://x"}])
-def test_notifications_are_refused_rather_than_forgotten(compute: Compute, asked: Any) -> None:
+@pytest.mark.parametrize("asked", [{"notifications": [{"url": "x", "event": "*"}]}, {"callbackUrl": "ftp://x/"}])
+def test_notifications_to_nowhere_are_refused_and_no_job_is_made(compute: Compute, asked: Any) -> None:
+    before = compute.http.get("/jobs/v2").json()["result"]
     answer = compute.http.post("/jobs/v2", json={"name": "x", "appId": compute.app(), **asked})
-    assert "not served" in refusal(answer, status=501)
+    assert "web address" in refusal(answer, status=400)
+    assert compute.http.get("/jobs/v2").json()["result"] == before
 
 
 def execution_system(compute: Compute, name: str, **changes: Any) -> str:

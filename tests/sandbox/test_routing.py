@@ -112,7 +112,7 @@ def test_every_served_operation_takes_the_parameters_of_its_document(routes: Rou
 
 
 def test_of_two_operations_of_one_address_the_anonymous_mean_the_open_one() -> None:
-    both = Routes(specs.load(), further={"postits": POSTITS})
+    both = Routes(specs.load(), {"postits": POSTITS})
     known = both.find("DELETE", "/postits/v2/key")
     anonymous = both.find("DELETE", "/postits/v2/key", anonymous=True)
     assert isinstance(known, Match)

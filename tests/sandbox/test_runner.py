@@ -27,14 +27,6 @@ BEFORE_THE_RUN = ["STAGING_JOB", "SUBMITTING", "SUBMITTING", "QUEUED"]
 ARCHIVED = ["CLEANING_UP", "ARCHIVING", "ARCHIVING_FINISHED", "FINISHED"]
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    """A pipe: who opens it for reading waits until a job writes into it."""
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    return path
-
-
 def heard(gate: Path) -> str:
     """Return what a job writes into a pipe, once it does."""
     with open(os.open(gate, os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:

@@ -212,7 +212,14 @@ def test_a_port_in_use_is_one_clear_line(tenant: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--root", ""], ["--port", "x"], ["--port", "70000"], ["--token-ttl", "0"], ["--user", "ada"]],
+    [
+        ["--root", ""],
+        ["--port", "x"],
+        ["--port", "70000"],
+        ["--token-ttl", "0"],
+        ["--user", "ada"],
+        ["--smtp", "localhost"],
+    ],
     ids=" ".join,
 )
 def test_a_wrong_argument_is_explained(arguments: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,24 @@ def test_documents_come_latest_first(store: Store) -> None:
     for key, updated in (("a", 1), ("b", 3), ("c", 2)):
         store.put("app", key, {"key": key}, updated=updated)
     assert [each["key"] for each in store.all("app")] == ["b", "c", "a"]
+
+
+def test_documents_are_found_by_their_uuid_and_kind(store: Store) -> None:
+    store.put("app", "x", {"uuid": "1-005"}, updated=1)
+    store.put("file", "s/x", {"uuid": "1-002"}, updated=1)
+    store.put("file", "s/y", {"name": "without"}, updated=1)
+    assert store.by_uuid("app", "1-005") == ("x", {"uuid": "1-005"})
+    assert store.by_uuid("app", "1-002") is None
+    assert store.by_uuid("file", "2-002") is None
+    assert store.count_below("file", "s") == 2
+    assert store.count_below("app", "x") == 0
+
+
+def test_finding_by_uuid_reads_an_index(store: Store, tmp_path: Path) -> None:
+    query = "SELECT key FROM documents WHERE json_extract(body, '$.uuid')=? AND kind=?"
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {query}", ("a", "b")).fetchall())
+    assert "documents_uuid" in plan
 
 
 def test_histories_are_in_order(store: Store) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from ..api import NOTHING, Call
 
 if TYPE_CHECKING:
+    from ..events import Subject
     from ..state import State
+
+# What a document of routes that no YAML declares says about who may call them.
+BEARER: dict[str, Any] = {
+    "securityDefinitions": {"Bearer": {"type": "apiKey", "name": "Authorization", "in": "header"}},
+    "security": [{"Bearer": []}],
+}
 
 
 class Service:
@@ -29,11 +36,15 @@ class Service:
         self.store = state.store
         self.clock = state.clock
 
-    def start(self) -> None:
-        """Take up what an earlier tenant on this root has left; every service is there by now."""
-
     def check_caller(self, call: Call) -> None:
         """Refuse who may use none of the operations; :raises ApiError: this caller may not."""
+
+    def subject(self, uuid: str) -> Subject | None:
+        """Return the resource of the service with this uuid, for events and notifications; None: there is none."""
+        return None
+
+    def start(self) -> None:
+        """Begin what goes on behind the service's answers; all services are there by now."""
 
     def holder_of(self, key: str, path: Mapping[str, str]) -> str:
         """
@@ -45,6 +56,9 @@ class Service:
 
     def wait_idle(self, timeout_s: float) -> None:
         """Return when nothing goes on behind the service's answers; :raises TimeoutError: it still does."""
+
+    def let_go(self) -> None:
+        """Have nobody wait for anything any more: the tenant stops, and requests are to end."""
 
     def close(self) -> None:
         """Give up what goes on behind the service's answers, and wait for its threads."""

@@ -31,7 +31,11 @@ _MOST_WORKERS = 100
 
 
 class Actors(Service):
-    """The operations of resources/actors.yaml. The runner carries out what the messages ask for."""
+    """
+    The operations of resources/actors.yaml. The runner carries out what the messages ask for.
+
+    What searches (``q``, ``skip`` and any other parameter) is read from the whole query, in actor_search.py.
+    """
 
     name = "actors"
     envelope_keys = ("result", "status", "version", "message")
@@ -52,6 +56,9 @@ class Actors(Service):
     def wait_idle(self, timeout_s: float) -> None:
         self._runner.run_until_idle(timeout_s)
 
+    def let_go(self) -> None:
+        self._runner.let_go()
+
     def close(self) -> None:
         self._runner.stop()
 
@@ -60,7 +67,10 @@ class Actors(Service):
     def holder_of(self, key: str, path: Mapping[str, str]) -> str:
         if "actorId" not in path:
             raise BadRequest("A nonce opens the addresses of one actor only: send a token with this request.")
-        actor = self._registry.find(path["actorId"])
+        try:
+            actor = self._registry.find(path["actorId"])
+        except NotFound:
+            raise BadRequest("Nonce does not exist.") from None  # who has none need not know which actors there are
         return str(self._nonces.get(actor["id"], key, within=LEVELS[-1])["owner"])
 
     def _reach(self, call: Call, identifier: str, level: str) -> Document:
@@ -86,14 +96,14 @@ class Actors(Service):
 
     # Actors
 
-    def list(self, call: Call) -> Reply:
+    def list(self, call: Call, *, q: str | None = None, skip: int | None = None) -> Reply:
         readable = [actor_records.actor(each, call) for each in self._readable(call)]
         return Reply(self._listed(call, readable), message="Actors retrieved successfully.")
 
     def add(self, call: Call, *, body: Any) -> Reply:
-        described = actor_description.read(body, admin=call.admin)
-        actor = self._registry.create(described, owner=call.user)
-        self._runner.prepare(actor["id"])
+        described = self._described(call, body, None)
+        actor = self._registry.create(described, owner=call.user, api_server=call.base_url)
+        self._runner.prepare(actor)
         return Reply(actor_records.actor(actor, call), message="Actor created successfully.")
 
     def get(self, call: Call, *, actorId: str) -> Reply:
@@ -102,11 +112,12 @@ class Actors(Service):
 
     def update(self, call: Call, *, actorId: str, body: Any) -> Reply:
         known = self._reach(call, actorId, "UPDATE")
-        described = actor_description.read(body, admin=call.admin)
+        described = self._described(call, body, known)
         with self.store.transaction():
             actor = self._updated(self._registry.find(known["id"]), described, body)
+        self._runner.set_alarm(actor)
         if actor["status"] == "SUBMITTED":
-            self._runner.prepare(actor["id"])
+            self._runner.prepare(actor)
         return Reply(actor_records.actor(actor, call), message="Actor updated successfully.")
 
     def delete(self, call: Call, *, actorId: str) -> Reply:
@@ -127,6 +138,12 @@ class Actors(Service):
         if actor_search.is_search(call.query):
             return actor_search.found(records, call.query, now=self.clock.now())
         return Page(_page(call, records))
+
+    def _described(self, call: Call, body: Any, known: Document | None) -> Document:
+        described = actor_description.read(body, admin=call.admin, now=self.clock.now(), known=known)
+        if described["link"]:
+            self._registry.check_link(call, described["link"], known)
+        return described
 
     def _updated(self, actor: Document, described: Document, body: Any) -> Document:
         _refuse_changes(actor, described)
@@ -168,8 +185,7 @@ class Actors(Service):
                 f"More than {_MOST_WAITING_AHEAD} messages wait: send this one without _abaco_synchronous."
             )
         kept = {**message, "environment": environment}
-        execution = self._executions.add(actor, kept, executor=call.user, api_server=call.base_url)
-        self._runner.enqueue(self._registry.find(actor["id"]), execution["id"])
+        execution = self._runner.send(actor, kept, executor=call.user, api_server=call.base_url)
         if is_synchronous:
             return self._awaited(actor, execution)
         return _reply(actor_records.receipt(execution, shown_as, actor, call))
@@ -212,7 +228,7 @@ class Actors(Service):
         workers = [actor_records.worker(each, actor, call) for each in self._runner.workers(actor["id"])]
         return Reply(self._listed(call, workers), message="Workers retrieved successfully.")
 
-    def addWorker(self, call: Call, *, actorId: str, body: Any) -> Reply:
+    def addWorker(self, call: Call, *, actorId: str, body: Any, q: str | None = None, skip: int | None = None) -> Reply:
         actor = self._reach(call, actorId, "UPDATE")
         self._refuse_others_than_admins(call)
         wanted = _workers_wanted(actor, body)
@@ -289,7 +305,7 @@ class Actors(Service):
 
     # Executions
 
-    def listExecutions(self, call: Call, *, actorId: str) -> Reply:
+    def listExecutions(self, call: Call, *, actorId: str, q: str | None = None, skip: int | None = None) -> Reply:
         actor = self._reach(call, actorId, "READ")
         executions = self._executions.all(actor["id"])
         message = "Actor executions retrieved successfully."
@@ -309,7 +325,9 @@ class Actors(Service):
         execution = self._executions.get(actor["id"], executionId)
         return Octets(self._executions.folder(actor["id"], execution["id"]).take_result())
 
-    def getExecutionLogs(self, call: Call, *, actorId: str, executionId: str) -> Reply:
+    def getExecutionLogs(
+        self, call: Call, *, actorId: str, executionId: str, q: str | None = None, skip: int | None = None
+    ) -> Reply:
         actor = self._reach(call, actorId, "READ")
         execution = self._executions.get(actor["id"], executionId)
         links = actor_records.part_links(actor, f"executions/{execution['id']}/logs", call)

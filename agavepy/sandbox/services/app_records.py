@@ -36,33 +36,38 @@ def listing(apps: Iterable[App], call: Call) -> Listing:
 
 
 def summary(app: App, call: Call) -> App:
-    return {**{name: app[name] for name in _SUMMARY}, "_links": {"self": call.link(f"apps/v2/{_quoted(app['id'])}")}}
+    return {**{name: app[name] for name in _SUMMARY}, "_links": {"self": call.link(address(app))}}
+
+
+def address(app: App) -> str:
+    """Return where the app is found below the tenant's address."""
+    return f"apps/v2/{_quoted(app['id'])}"
 
 
 def full(app: App, call: Call) -> App:
-    address = f"apps/v2/{_quoted(app['id'])}"
+    own = address(app)
     return {
         **{name: app[name] for name in _ORDER},
         "_links": {
-            "self": call.link(address),
+            "self": call.link(own),
             "executionSystem": call.link(f"systems/v2/{app['executionSystem']}"),
             "storageSystem": call.link(f"systems/v2/{app['deploymentSystem']}"),
-            "history": call.link(f"{address}/history"),
+            "history": call.link(f"{own}/history"),
             "metadata": links.metadata(call, app["uuid"]),
             "owner": call.link(f"profiles/v2/{_quoted(app['owner'])}"),
-            "permissions": call.link(f"{address}/pems"),
+            "permissions": call.link(f"{own}/pems"),
         },
     }
 
 
 def permission(app: App, username: str, word: str, call: Call) -> App:
-    address = f"apps/v2/{_quoted(app['id'])}"
+    own = address(app)
     return {
         "username": username,
         "permission": pems.acl(word),
         "_links": {
-            "self": call.link(f"{address}/pems/{_quoted(username)}"),
-            "app": call.link(address),
+            "self": call.link(f"{own}/pems/{_quoted(username)}"),
+            "app": call.link(own),
             "profile": call.link(f"profiles/v2/{_quoted(username)}"),
         },
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import pems
+from .. import macros, pems
 from ..api import ApiError, BadRequest, Call, Forbidden, Listing, NotFound, Reply, Unauthorized, Unsupported
 from ..clock import iso
+from ..events import Subject
 from ..fields import Fields
 from ..patterns import like
 from ..store import new_uuid
@@ -56,6 +57,19 @@ class Apps(Service):
         if not self._allows(app, user, right):
             raise Forbidden(f"Permission denied. You do not have permission to {right} the application {app_id}")
         return app
+
+    def subject(self, uuid: str) -> Subject | None:
+        found = self.store.by_uuid(_KIND, uuid)
+        return self.subject_of(found[1]) if found else None
+
+    def subject_of(self, app: App) -> Subject:
+        """Return the app as events are about it."""
+        return Subject(
+            app["uuid"],
+            app_records.address(app),
+            lambda user: self._allows(app, user, "read"),
+            lambda call: app_records.full(app, call),
+        )
 
     def require_assets(self, app: App) -> None:
         """:raises ApiError: the app's files are no longer to be handed out: who deployed it may not read them."""
@@ -170,9 +184,12 @@ class Apps(Service):
         self._note(app, event, user)
         return app
 
-    def _note(self, app: App, event: str, user: str, description: str = "") -> None:
+    def _note(
+        self, app: App, event: str, user: str, description: str = "", *, told: Mapping[str, str] | None = None
+    ) -> None:
         text = description or f"{event} by {user}"
         self.store.add_event(app["uuid"], event, text, created=self.clock.now(), created_by=user)
+        self.state.events.publish(self.subject_of(app), event, by=user, macros=told)
 
     def _described(self, body: Any, user: str) -> App:
         app = read(body)
@@ -294,8 +311,8 @@ class Apps(Service):
 
     def _forget(self, app: App, user: str) -> None:
         self.store.delete(_KIND, app["id"])
+        self._note(app, "DELETED", user)  # first, so that those it was shared with are told
         self.store.revoke_all(app["uuid"])
-        self._note(app, "DELETED", user)
         self._jobs.hide_jobs_of(app["id"], user=user)
 
     # Permissions
@@ -335,7 +352,8 @@ class Apps(Service):
             if username != app["owner"]:  # an owner always has all
                 self.store.grant(app["uuid"], username, word)
                 event = "PERMISSION_REVOKE" if word == "NONE" else "PERMISSION_GRANT"
-                self._note(app, event, call.user, f"{word} permission for {username}")
+                told = macros.of_permission(username, word, changed=iso(self.clock.now()))
+                self._note(app, event, call.user, f"{word} permission for {username}", told=told)
         held = "ALL" if username == app["owner"] else word
         return Reply(app_records.permission(app, username, held, call), "ok" if word == "NONE" else "created")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -40,28 +42,46 @@ def entry(target: Target, facts: os.stat_result, rights: int, call: Call) -> dic
     }
 
 
-def logical_file(target: Target, record: Record, call: Call) -> dict[str, Any]:
+def told(target: Target, record: Record, rights: int, call: Call) -> dict[str, Any]:
+    """Return all there is to say of an item, for those who are notified of an event of it."""
+    tracked = logical_file(target, record, call)
+    try:
+        return {**entry(target, target.real.stat(), rights, call), **tracked}
+    except OSError:
+        return tracked  # it is gone
+
+
+def logical_file(
+    target: Target, record: Record, call: Call, *, notifications: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """Return the item as the service keeps track of it: what writing operations answer."""
-    there = target.real.exists()
+    facts = _facts(target.real)
     return {
         "name": target.name,
         "uuid": record["uuid"],
         "owner": record["owner"],
         "internalUsername": None,
-        "lastModified": iso(target.real.stat().st_mtime if there else record["created"]),
+        "lastModified": iso(facts.st_mtime if facts else record["created"]),
         "source": record["source"],
         "path": target.path,
         "status": record["status"],
         "systemId": target.system["id"],
-        "nativeFormat": "folder" if target.real.is_dir() else "raw",
+        "nativeFormat": "folder" if facts and stat.S_ISDIR(facts.st_mode) else "raw",
         "_links": {
             "self": call.link(f"files/v2/media/system/{address(target)}"),
             "system": call.link(f"systems/v2/{target.system['id']}"),
             "profile": call.link(f"profiles/v2/{quote(record['owner'], safe='')}"),
             "history": call.link(f"files/v2/history/system/{address(target)}"),
-            "notification": [],
+            "notification": [call.link(f"notifications/v2/{each['id']}") for each in notifications],
         },
     }
+
+
+def _facts(real: Path) -> os.stat_result | None:
+    try:
+        return real.stat()
+    except OSError:
+        return None  # not there yet, or gone again
 
 
 def event(found: dict[str, Any]) -> dict[str, Any]:

@@ -8,28 +8,32 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from .. import checksums, imports, links, media
+from .. import checksums, imports, links, macros, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
+from ..clock import iso
 from ..conversions import Conversion
 from ..disk import clear_refusals
 from ..downloads import Interruption
+from ..events import Subject
 from ..fields import truth
 from ..file_access import FileAccess, Target
 from ..file_changes import FileChanges, arrival, require_there
-from ..file_records import FileRecords
+from ..file_records import FileRecords, Record
 from ..folder_names import FolderNames, Snapshot
 from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
 from ..transfers import Transfers, Work
 from . import Service
-from .file_answers import address, entry, event, logical_file, permission
+from .file_answers import address, entry, event, logical_file, permission, told
+from .notification_request import embedded, to_callback
 
 if TYPE_CHECKING:
     from ..disk import Disk
     from ..state import State
+    from .notifications import Notifications
     from .systems import Systems
 
 _UNNAMED = "unknown"
@@ -47,7 +51,7 @@ class Files(Service):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._disk: Disk = state.disk
-        self._records = FileRecords(state.store, state.clock, state.disk.systems)
+        self._records = FileRecords(state.store, state.clock, state.disk.systems, announce=self._announce)
         self._access = FileAccess(state, self._records)
         self._folder_names = FolderNames(state.clock)
         self._changes = FileChanges(self._disk, state.store, self._access, self._records)
@@ -57,11 +61,57 @@ class Files(Service):
     def _systems(self) -> Systems:
         return self.state.systems
 
+    @property
+    def _notifications(self) -> Notifications:
+        return cast("Notifications", self.state.services["notifications"])
+
+    def start(self) -> None:
+        """Note which imports an earlier tenant on this root has left unfinished."""
+        self._transfers.fail_interrupted()
+
+    # Events
+
+    def subject(self, uuid: str) -> Subject | None:
+        found = self._records.by_uuid(uuid)
+        return self._subject(*found) if found else None
+
+    def _subject(self, real: Path, record: Record) -> Subject | None:
+        """Return an item as events are about it; None when its system is gone or no longer reaches to it."""
+        system = self.store.get("system", real.relative_to(self._disk.systems).parts[0])
+        if system is None or not real.is_relative_to(self._disk.root_of(system)):
+            return None
+        path = self._disk.api_path(system, real)
+
+        def of(user: str) -> Target:
+            return Target(user, system, path, real)
+
+        return Subject(
+            record["uuid"],
+            f"files/v2/media/system/{address(of(''))}",
+            lambda user: bool(self._access.rights(of(user)) & READ),
+            lambda call: told(of(call.user), record, self._access.rights(of(call.user)), call),
+        )
+
+    def _announce(self, real: Path, record: Record, event: str, user: str, about: Mapping[str, str]) -> None:
+        subject = self._subject(real, record)
+        if subject is not None:
+            self.state.events.publish(subject, event, by=user, macros=about)
+
     # What the other services and the tenant ask
 
     def permission_of(self, user: str, system: dict[str, Any], path: str) -> str:
         """Return the user's permission word on a path: NONE, READ, … ALL; the path need not exist."""
         return self._access.word(self._access.on(user, system, path))
+
+    def target_of(self, uuid: str, user: str) -> Target | None:
+        """Return the item a uuid was given to, as the user addresses it; None when there is no such item any more."""
+        found = self.store.by_uuid("file", uuid)
+        if found is None or found[1]["deleted"]:
+            return None
+        real = self._records.place_of(found[0])
+        system_id = real.relative_to(self._disk.systems).parts[0]
+        system = self.state.systems.document(system_id)
+        return self._access.on(user, system, self._disk.api_path(system, real))
 
     def require_tree(self, user: str, system: dict[str, Any], path: str) -> None:
         """:raises ApiError: the user may not read a path and all that is in it; the path need not exist."""
@@ -222,10 +272,10 @@ class Files(Service):
         child = dataclasses.replace(folder, path=path, real=folder.real / name)
         try:
             facts = child.real.lstat()
+            if stat.S_ISLNK(facts.st_mode):
+                child, facts = self._followed(child, facts)
         except FileNotFoundError:
             return  # gone since the names were read
-        if stat.S_ISLNK(facts.st_mode):
-            child, facts = self._followed(child, facts)
         yield entry(child, facts, self._access.entry_rights(child, below=below), call)
 
     def _followed(self, link: Target, facts: os.stat_result) -> tuple[Target, os.stat_result]:
@@ -240,6 +290,7 @@ class Files(Service):
     def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
         target = self._access.target(call.user, systemId, filePath)
         self._require_readable_file(target)
+        self._announce_download(target, call.user)
         return Download(target.real, target.name, media.type_of(target.name))
 
     def _require_readable_file(self, target: Target) -> None:
@@ -249,6 +300,11 @@ class Files(Service):
             raise Unsupported("Directory downloads not supported")
         if not target.real.is_file():
             raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
+
+    def _announce_download(self, target: Target, user: str) -> None:
+        record = self._records.find(target.real)
+        if record is not None:
+            self._announce(target.real, record, "DOWNLOAD", user, {})
 
     def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
         return self.download(call, filePath=sourcefilePath)
@@ -268,18 +324,28 @@ class Files(Service):
         callbackURL: str | None = None,
         notifications: Any = None,
     ) -> Reply:
-        if callbackURL or notifications:
-            raise Unsupported("Notifications of file transfers are not served by this sandbox; leave them out.")
+        settings = embedded(notifications)
         destination = functools.partial(self._destination, call.user, systemId, filePath, _file_name(fileName))
         if fileToUpload is not None:
-            return self._keep_upload(destination(fileToUpload.file_name or _UNNAMED), fileToUpload, call)
+            settings += _callbacks(callbackURL, "STAGING_COMPLETED")
+            return self._keep_upload(destination(fileToUpload.file_name or _UNNAMED), fileToUpload, settings, call)
+        settings += _callbacks(callbackURL, "STAGING_COMPLETED", "STAGING_FAILED")
         if not isinstance(urlToIngest, str) or not urlToIngest.strip():
             raise BadRequest("No valid URL specified: send the part 'fileToUpload', or a URL as 'urlToIngest'.")
         source = self._transfers.read(urlToIngest.strip(), base_url=call.base_url)
         self._transfers.check_readable(call.user, source)
         target = destination(self._transfers.name_of(call.user, source))
+        attached = self._attach(target, settings)
         record = self._transfers.begin(target, source, shown=imports.without_password(urlToIngest.strip()))
-        return Reply(logical_file(target, record, call), outcome="accepted")
+        return Reply(logical_file(target, record, call, notifications=attached), outcome="accepted")
+
+    def _attach(self, target: Target, settings: History) -> History:
+        """Create the notifications that came with data for an item, before anything happens to it."""
+        if not settings:
+            return []
+        with self.store.transaction():
+            record = self._records.touch(target.real, target.user, deleted=False)
+            return self._notifications.attach(record["uuid"], settings, owner=target.user)
 
     def importToDefaultSystem(
         self,
@@ -315,7 +381,7 @@ class Files(Service):
             raise NotFound(f"Destination path {target.path} does not exist.")
         return target
 
-    def _keep_upload(self, target: Target, upload: Upload, call: Call) -> Reply:
+    def _keep_upload(self, target: Target, upload: Upload, settings: History, call: Call) -> Reply:
         event = arrival(target)
         with clear_refusals(target.path):
             facts = checksums.stamp(upload.path)
@@ -324,9 +390,12 @@ class Files(Service):
         source = f"http://127.0.0.1/{quote(os.fsencode(upload.file_name))}"
         with self.store.transaction():
             self.state.checksums.keep(facts, upload.sha256)
-            self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
+            attached = self._attach(target, settings)
+            record = self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
+            self._announce(target.real, record, "UPLOAD", call.user, {})
             record = self._changes.note(target, "STAGING_COMPLETED", "Upload completed")
-        return Reply(logical_file(target, record, call), outcome="accepted", sha256=upload.sha256)
+        answer = logical_file(target, record, call, notifications=attached)
+        return Reply(answer, outcome="accepted", sha256=upload.sha256)
 
     # Actions
 
@@ -450,21 +519,27 @@ class Files(Service):
                 raise BadRequest(f"'{username}' owns {target.path}: the permission stays ALL.")
             return
         self._records.grant(target.real, username, word, recursive=recursive, owner=owner)
+        pem = macros.of_permission(username, word, changed=iso(self.clock.now()))
         if word == "NONE":
-            self._note_grant(target, "PERMISSION_REVOKE", f"All permissions revoked for {username}")
+            self._note_grant(target, "PERMISSION_REVOKE", f"All permissions revoked for {username}", pem)
         else:
             shown = "OWNER" if word == "ALL" else word
-            self._note_grant(target, "PERMISSION_GRANT", f"{shown} permission granted to {username}")
+            self._note_grant(target, "PERMISSION_GRANT", f"{shown} permission granted to {username}", pem)
 
     def _revoke_all(self, target: Target, *, recursive: bool) -> None:
         self._records.revoke_all(target.real, recursive=recursive)
-        self._note_grant(target, "PERMISSION_REVOKE", "All permissions revoked")
+        self._note_grant(target, "PERMISSION_REVOKE", "All permissions revoked", {})
 
-    def _note_grant(self, target: Target, status: str, description: str) -> None:
-        self._records.note_grant(target.real, target.user, status, description)
+    def _note_grant(self, target: Target, status: str, description: str, pem: Mapping[str, str]) -> None:
+        self._records.note_grant(target.real, target.user, status, description, macros=pem)
 
 
 # What a request says
+
+
+def _callbacks(url: str | None, *events: str) -> History:
+    """Return the notifications of a ``callbackURL``: one delivery when the data has arrived, or failed to."""
+    return [to_callback(url, event, persistent=False) for event in events] if url else []
 
 
 def _file_name(value: Any) -> str | None:

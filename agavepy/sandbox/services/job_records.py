@@ -13,6 +13,7 @@ from .. import links, media, pems
 from ..api import Call, Listing
 from ..clock import iso
 from ..job_outputs import JobOutputs
+from . import notification_records
 
 Job = dict[str, Any]
 
@@ -48,9 +49,10 @@ def full(job: Job, call: Call) -> Job:
     return {**shown, "_links": _links(job, call)}
 
 
-def submitted(job: Job, call: Call) -> Job:
+def submitted(job: Job, notifications: list[dict[str, Any]], call: Call) -> Job:
     record = full(job, call)
-    return {**record, "notifications": [], "_links": record.pop("_links")}  # requests with notifications were refused
+    shown = [notification_records.embedded(each) for each in notifications]
+    return {**record, "notifications": shown, "_links": record.pop("_links")}
 
 
 def _links(job: Job, call: Call) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..api import BadRequest, Forbidden, Unsupported
+from ..api import BadRequest, Forbidden
 from ..fields import Fields, seconds, shown
 from ..wrapper import slug
 from .app_description import Item, check_count, check_rules, defaults, typed
@@ -51,7 +51,6 @@ def read(body: Any, fields: Fields, *, app: App, system: System) -> dict[str, An
 
     :param fields: those of ``body``, by :func:`fields_of`.
     :raises BadRequest, Forbidden: a field is missing or breaks a rule of the app or the system.
-    :raises Unsupported: notifications, which this tenant does not send.
     """
     _refuse_unserved(fields, system)
     values = _flattened(body, fields)
@@ -73,8 +72,6 @@ def _refuse_unserved(fields: Fields, system: System) -> None:
         raise fields.refusal("dependencies", "Job dependencies are not supported.")
     if fields.get("executionSystem") not in (None, "", system["id"]):
         raise Forbidden(f"The app runs on {system['id']}, not on {shown(fields.get('executionSystem'))}.")
-    if fields.get("notifications") or fields.get("callbackUrl"):
-        raise Unsupported("Notifications of jobs are not served by this sandbox: leave out notifications, callbackUrl.")
 
 
 # Resources

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import media, pems
+from .. import macros, media, pems
 from ..api import (
     BadRequest,
     Call,
@@ -21,6 +22,7 @@ from ..api import (
     Unsupported,
 )
 from ..clock import iso
+from ..events import Subject
 from ..fields import Fields
 from ..imports import without_password
 from ..job_outputs import JobOutputs
@@ -28,10 +30,12 @@ from ..lifecycle import JobEnded, is_final
 from ..search import matching, terms
 from ..store import new_uuid
 from . import Service, job_records, job_request
+from .notification_request import embedded
 
 if TYPE_CHECKING:
     from .apps import Apps
     from .files import Files
+    from .notifications import Notifications
     from .systems import Systems
 
 Job = dict[str, Any]
@@ -58,6 +62,10 @@ class Jobs(Service):
     def _apps(self) -> Apps:
         return cast("Apps", self.state.services["apps"])
 
+    @property
+    def _notifications(self) -> Notifications:
+        return cast("Notifications", self.state.services["notifications"])
+
     # What the runner and the other services ask
 
     def set_status(self, job_id: str, status: str, description: str, *, by: str | None = None, **changes: Any) -> Job:
@@ -74,10 +82,16 @@ class Jobs(Service):
                 raise JobEnded(job_id)
             return self._keep({**job, **changes, **self._times(job, status), "status": status}, status, description, by)
 
-    def note(self, job_id: str, event: str, description: str) -> None:
-        """Add an event that is no status, such as HEARTBEAT, to a job's history."""
-        owner = self.document(job_id)["owner"]
-        self.store.add_event(job_id, event, description, created=self.clock.now(), created_by=owner)
+    def note(self, job_id: str, event: str, description: str, *, told_as: str | None = None) -> None:
+        """
+        Add an event that is no status, such as HEARTBEAT, to a job's history.
+
+        :param told_as: the name of the event for those who are notified of it, if it is another one.
+        """
+        with self.store.transaction():
+            job = self.document(job_id)
+            self.store.add_event(job_id, event, description, created=self.clock.now(), created_by=job["owner"])
+            self._publish(job, told_as or event, description, job["owner"])
 
     def document(self, job_id: str) -> Job:
         """Return the job's document, whoever asks; :raises NotFound: there is none."""
@@ -85,6 +99,10 @@ class Jobs(Service):
         if job is None:
             raise NotFound(f"No job found with job id {job_id}.")
         return job
+
+    def may_read(self, job: Job, user: str) -> bool:
+        """Return whether a job is the user's to see."""
+        return self._allows(job, user, "read")
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not over, oldest first."""
@@ -108,7 +126,45 @@ class Jobs(Service):
         job = {**job, "lastUpdated": iso(now), "lastModified": iso(now)}
         self.store.put(_KIND, job["id"], job, updated=now)
         self.store.add_event(job["id"], event, description, created=now, created_by=by or job["owner"])
+        self._publish(job, event, description, by or job["owner"])
         return job
+
+    # Events
+
+    def subject(self, uuid: str) -> Subject | None:
+        job = self.store.get(_KIND, uuid)
+        return self._subject(job) if job else None
+
+    def _subject(self, job: Job) -> Subject:
+        return Subject(
+            job["id"],
+            f"jobs/v2/{job['id']}",
+            lambda user: self._allows(job, user, "read"),
+            lambda call: job_records.full(job, call),
+        )
+
+    def _publish(
+        self, job: Job, event: str, description: str, by: str, *, told: Mapping[str, str] | None = None
+    ) -> None:
+        """Tell of an event of a job, to those who watch its system too, and of a new job to those who watch its app."""
+        shown = {**job, "message": job["message"] or description}
+        subject = self._subject(shown)
+        self.state.events.publish(subject, event, by=by, macros=told)
+        system = self.store.get("system", job["executionSystem"])
+        if system is not None:
+            self._publish_beside(self._systems.subject_of(system), "system", subject, event, by)
+        app = self.store.get("app", job["appId"]) if event == "CREATED" else None
+        if app is not None:
+            self._publish_beside(self._apps.subject_of(app), "app", subject, event, by)
+
+    def _publish_beside(self, resource: Subject, kind: str, job: Subject, event: str, by: str) -> None:
+        """Tell of a job's event as one of another resource, to those who may read both."""
+        both = dataclasses.replace(
+            resource,
+            allows=lambda user: resource.allows(user) and job.allows(user),
+            show=lambda call: {"job": job.show(call), kind: resource.show(call)},
+        )
+        self.state.events.publish(both, f"JOB_{event}", by=by)
 
     # Reading
 
@@ -169,15 +225,19 @@ class Jobs(Service):
     # Submitting
 
     def submit(self, call: Call, *, body: Any) -> Job:
-        return job_records.submitted(self._submit(call, body), call)
+        job, notifications = self._submit(call, body)
+        return job_records.submitted(job, notifications, call)
 
-    def _submit(self, call: Call, body: Any) -> Job:
+    def _submit(self, call: Call, body: Any) -> tuple[Job, Any]:
         job = self._described(body, call)
+        settings = embedded(body.get("notifications"), callback_url=body.get("callbackUrl"))
         self._prepare_archive(job)
         with self.store.transaction():
+            notifications = self._notifications.attach(job["id"], settings, owner=job["owner"])
+            self._publish(job, "CREATED", "Job created", job["owner"])
             job = self._keep(job, "PENDING", "Job accepted and queued for submission.", None)
         self.state.runner.enqueue(job["id"])
-        return job
+        return job, notifications
 
     def _described(self, body: Any, call: Call) -> Job:
         fields = job_request.fields_of(body)
@@ -193,7 +253,8 @@ class Jobs(Service):
             "appId": app["id"],
             "executionSystem": system["id"],
             **dict.fromkeys(("localId", "outputPath", "startTime", "endTime", "message")),
-            **{"status": "PENDING", "retries": 0, "created": now, "submitTime": now},
+            **dict.fromkeys(("created", "submitTime", "lastUpdated", "lastModified"), now),
+            **{"status": "PENDING", "retries": 0},
             **{"visible": True, "archived": False, "request": body, "baseUrl": call.base_url},
         }
         return {**job, **self._archive(job)}
@@ -300,7 +361,8 @@ class Jobs(Service):
     def _resubmit(self, call: Call, job_id: str) -> Reply:
         """Submit the job's request once more, checked against the app as it is now."""
         job = self._find(job_id, call.user)
-        return Reply(job_records.full(self._submit(call, job["request"]), call), "accepted")
+        again, _ = self._submit(call, job["request"])
+        return Reply(job_records.full(again, call), "accepted")
 
     def _restore(self, call: Call, job_id: str) -> Reply:
         with self.store.transaction():
@@ -360,11 +422,15 @@ class Jobs(Service):
             with self.store.transaction():
                 self.store.grant(job["id"], username, word)
                 event = "PERMISSION_REVOKE" if word == "NONE" else "PERMISSION_GRANT"
-                self._note_permission(job, f"{word} permission for {username}", call.user, event=event)
+                told = macros.of_permission(username, word, changed=iso(self.clock.now()))
+                self._note_permission(job, f"{word} permission for {username}", call.user, event=event, told=told)
         return Reply(job_records.permission(job, username, held, call), "ok" if word == "NONE" else "created")
 
-    def _note_permission(self, job: Job, text: str, user: str, *, event: str) -> None:
+    def _note_permission(
+        self, job: Job, text: str, user: str, *, event: str, told: Mapping[str, str] | None = None
+    ) -> None:
         self.store.add_event(job["id"], event, text, created=self.clock.now(), created_by=user)
+        self._publish(job, event, text, user, told=told)
 
     # Outputs
 

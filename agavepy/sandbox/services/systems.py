@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .. import macros
 from ..api import BadRequest, Call, Forbidden, Listing, NotFound, Reply, Unsupported
 from ..clock import iso
+from ..events import Subject
 from ..fields import Fields
 from ..remembered import Remembered
 from ..store import new_uuid
@@ -89,6 +91,35 @@ class Systems(SystemCredentials):
                 f"No default {kind.lower()} system found. Please register a system and set it as your default. "
             )
         return system
+
+    def manages(self, system: System, user: str) -> bool:
+        """Return whether the user has the role ADMIN on the system."""
+        return _reaches(self.role_of(system, user), "ADMIN")
+
+    def mark(self, system_id: str, status: str, *, by: str) -> bool:
+        """Give a system the status UP or DOWN that a check has found; return whether it had the other one.
+
+        A system in maintenance stays so; nothing changes either when ``by`` no longer manages the system.
+        """
+        with self.store.transaction():
+            system = self.store.get("system", system_id)
+            if system is None or not self.manages(system, by) or {system["status"], status} != {"UP", "DOWN"}:
+                return False
+            self.keep_system({**system, "status": status}, "STATUS_UPDATE", by, f"A check found the system {status}")
+        return True
+
+    def subject(self, uuid: str) -> Subject | None:
+        found = self.store.by_uuid("system", uuid)
+        return self.subject_of(found[1]) if found and not found[1]["deleted"] else None
+
+    def subject_of(self, system: System) -> Subject:
+        """Return the system as events are about it."""
+        return Subject(
+            system["uuid"],
+            f"systems/v2/{system['id']}",
+            lambda user: self.role_of(system, user) != "NONE",
+            lambda call: self._answer(system, call),
+        )
 
     def create_built_in(self, *, owner: str) -> None:
         """
@@ -216,18 +247,18 @@ class Systems(SystemCredentials):
         self._note(system, event, user, description)
         return system
 
-    def _note(self, system: System, event: str, user: str, description: str = "") -> None:
+    def _note(
+        self, system: System, event: str, user: str, description: str = "", *, told: Mapping[str, str] | None = None
+    ) -> None:
         text = description or f"{event} by {user}"
         self.store.add_event(system["uuid"], event, text, created=self.clock.now(), created_by=user)
+        self.state.events.publish(self.subject_of(system), event, by=user, macros=told)
 
     def managed_system(self, system_id: str, user: str) -> System:
         system = self.find(system_id, user)
-        if not self._manages(system, user):
+        if not self.manages(system, user):
             raise Forbidden(f"Permission denied. You do not have permission to manage the system {system_id}")
         return system
-
-    def _manages(self, system: System, user: str) -> bool:
-        return _reaches(self.role_of(system, user), "ADMIN")
 
     # Actions
 
@@ -254,7 +285,7 @@ class Systems(SystemCredentials):
 
     def _addressed(self, system_id: str, action: str, user: str) -> System:
         deleted = self.store.get("system", system_id) if action == "enable" else None
-        if deleted and deleted["deleted"] and self._manages(deleted, user):
+        if deleted and deleted["deleted"] and self.manages(deleted, user):
             return deleted
         return self.find(system_id, user)
 
@@ -337,7 +368,7 @@ class Systems(SystemCredentials):
         self._disk.discard(taken)  # many files take a while, in which others want to write to the store
 
     def _managed_already(self, system: System, user: str) -> None:
-        if not self._manages(system, user):
+        if not self.manages(system, user):
             raise Forbidden(f"Permission denied. You do not have permission to manage the system {system['id']}")
 
     def _require_tenant_admin(self, user: str, action: str) -> None:
@@ -352,7 +383,7 @@ class Systems(SystemCredentials):
 
     def listRoles(self, call: Call, *, systemId: str) -> Listing:
         system = self.find(systemId, call.user)
-        roles = self._roles(system) if self._manages(system, call.user) else self._role(system, call.user)
+        roles = self._roles(system) if self.manages(system, call.user) else self._role(system, call.user)
         return Listing(
             [{"username": user, "role": role} for user, role in roles.items()],
             lambda role: role_entry(system, role, call),
@@ -361,7 +392,7 @@ class Systems(SystemCredentials):
 
     def getRoleForUser(self, call: Call, *, systemId: str, username: str) -> Any:
         system = self.find(systemId, call.user)
-        manages = self._manages(system, call.user)
+        manages = self.manages(system, call.user)
         if not manages and username != call.user:
             raise NotFound(f"No roles found for user {username}")
         entry = role_entry(system, {"username": username, "role": self._role(system, username)[username]}, call)
@@ -394,16 +425,18 @@ class Systems(SystemCredentials):
                 self._revoke(system, username, call.user)
                 return Reply(outcome="ok")
             self.store.grant(system["uuid"], username, role)
-            self._note(system, "ROLES_GRANT", call.user, f"{role} role granted to {username}")
+            told = macros.of_role(username, role)
+            self._note(system, "ROLES_GRANT", call.user, f"{role} role granted to {username}", told=told)
         return Reply([role_entry(system, {"username": username, "role": role}, call)], outcome="created")
 
     def _revoke(self, system: System, username: str, user: str) -> None:
         self.store.grant(system["uuid"], username, "NONE")
-        self._note(system, "ROLES_REVOKE", user, f"Role revoked from {username}")
+        told = macros.of_role(username, "NONE")
+        self._note(system, "ROLES_REVOKE", user, f"Role revoked from {username}", told=told)
 
     def _role_managed(self, system_id: str, user: str) -> System:
         system = self.find(system_id, user)
-        if system["public"] and not self._manages(system, user):
+        if system["public"] and not self.manages(system, user):
             raise Unsupported(f"Roles of the public system '{system_id}' are its administrators' to change.")
         self._managed_already(system, user)
         return system
