@@ -37,7 +37,7 @@ def load_dotenv() -> Path | None:
     have put there: its owner is the user of the process, or root.
     """
     for path in _candidates():
-        if path.is_file():
+        if os.path.isfile(path):  # False, and no error, for a folder that may not be looked into
             if _is_trusted(path):
                 _set(path)
                 return path
@@ -78,7 +78,7 @@ def _candidates() -> Iterator[Path]:
 def _current_folder() -> Path | None:
     try:
         return Path.cwd()
-    except FileNotFoundError:  # it was removed
+    except OSError:  # it was removed
         return None
 
 
