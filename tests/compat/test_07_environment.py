@@ -127,6 +127,8 @@ def test_certificates_are_checked_as_the_environment_says(monkeypatch: pytest.Mo
     assert Agave().verify is True
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
     assert (Agave().verify, Agave(verify=True).verify) == ("/ca.pem", True)
+    with pytest.raises(AgaveError, match=r"REQUESTS_CA_BUNDLE='/ca\.pem'"):
+        Agave(api_server="https://x", token="t").apps.list()
     monkeypatch.setenv("TAPIS_DEFAULT_VERIFY_SSL", "false")
     assert (Agave().verify, Agave(verify=True).verify) == (False, True)
 
