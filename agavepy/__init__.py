@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # Resolved on first use (PEP 562), so that "import agavepy" costs next to nothing.
 _HOMES = {"Agave": "agave", "AgaveError": "errors", "AgaveException": "errors", "AttrDict": "records"}
 _MODULES = (
-    "actors", "agave", "async", "asynchronous", "clients", "constants", "errors", "interactive", "records", "sandbox",
-    "sessions", "settings", "swaggerpy", "tenants", "util",
+    "actors", "agave", "async", "asynchronous", "clients", "constants", "errors", "files", "interactive", "records",
+    "sandbox", "sessions", "settings", "swaggerpy", "tenants", "util",
 )  # fmt: skip
 
 __all__ = ["Agave", "AgaveError", "AgaveException", "AttrDict", "__version__"]

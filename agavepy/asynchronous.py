@@ -42,7 +42,9 @@ class AgaveAsyncResponse:
     def __init__(self, ag: Agave, response: Any, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.ag = ag
         self.response = response
-        self.status = str(_field(response, "status"))
+        self.status = str(_field(response, "status") or "")
+        if not self.status:
+            raise Error(f"An answer of type {type(response).__name__} without a status is of no work that goes on.")
         self.url = _history_address(ag, response)
         self.retries = 0
         self._sleep = sleep
@@ -118,10 +120,8 @@ class AgaveAsyncResponse:
 
 def _history_address(ag: Agave, response: Any) -> str:
     """Return the link to the history, at our own server: a gateway may write another name into it, or version."""
-    try:
-        link = str(_field(response, "_links")["history"]["href"] or "")
-    except (AttributeError, KeyError, TypeError):
-        link = ""
+    history = _field(_field(response, "_links"), "history")
+    link = str(_field(history, "href") or "")
     if not link:
         raise Error("The answer has no link to its history, so that its end cannot be seen.")
     own = ag._base_url("history")
@@ -131,5 +131,5 @@ def _history_address(ag: Agave, response: Any) -> str:
     return link.replace("/2.0/", "/v2/")
 
 
-def _field(response: Any, name: str) -> Any:
-    return response[name] if isinstance(response, Mapping) else getattr(response, name)
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)

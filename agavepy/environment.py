@@ -37,7 +37,7 @@ def load_dotenv() -> Path | None:
     have put there: its owner is the user of the process, or root.
     """
     for path in _candidates():
-        if path.is_file():
+        if os.path.isfile(path):  # False, and no error, for a folder that may not be looked into
             if _is_trusted(path):
                 _set(path)
                 return path
@@ -58,7 +58,13 @@ def verify() -> bool | str:
     """
     if not is_true("TAPIS_DEFAULT_VERIFY_SSL", default=True):
         return False
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    variable = ca_variable()
+    return os.environ[variable] if variable else True
+
+
+def ca_variable() -> str | None:
+    """Return the variable that names a CA file, or None."""
+    return next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
 
 
 def _candidates() -> Iterator[Path]:
@@ -72,7 +78,7 @@ def _candidates() -> Iterator[Path]:
 def _current_folder() -> Path | None:
     try:
         return Path.cwd()
-    except FileNotFoundError:  # it was removed
+    except OSError:  # it was removed
         return None
 
 

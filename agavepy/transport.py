@@ -354,18 +354,17 @@ def _hint(error: BaseException, request: Request) -> str:
 
 def _certificates(verify: Any) -> bool | str:
     if verify is None or verify == "":
-        if not environment.verify():
-            return False
-        named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
-        return _readable(os.environ[named], named_by=named) if named else True
+        verify = environment.verify()
     if isinstance(verify, (str, os.PathLike)):
-        return _readable(os.fspath(verify), named_by="verify")
+        return _readable(os.fspath(verify))
     if verify not in (True, False):
         raise AgaveError(f"verify={verify!r}: True, False, or the path of a certificate file or folder.")
     return bool(verify)
 
 
-def _readable(path: str, *, named_by: str) -> str:
+def _readable(path: str) -> str:
     if not os.access(path, os.R_OK):
+        variable = environment.ca_variable()
+        named_by = variable if variable and os.environ[variable] == path else "verify"
         raise AgaveError(f"{named_by}={path!r}: there is no certificate file or folder that can be read.")
     return path

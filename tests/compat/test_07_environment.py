@@ -84,6 +84,25 @@ def test_a_dotenv_file_of_another_user_is_not_read(
     assert owner == mine
 
 
+@pytest.mark.promise("7.3")
+@pytest.mark.parametrize("folder", ["/" + "x" * 5000, "/dev/null/home", ""])
+def test_a_home_that_cannot_be_looked_into_does_not_matter(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.setenv("HOME", folder)
+    monkeypatch.setattr(environment, "_current_folder", lambda: None)
+    assert environment.load_dotenv() is None
+
+
+@pytest.mark.promise("7.3")
+def test_a_dotenv_file_that_is_not_text_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_bytes(b"TAPIS_XA=\xff")
+    monkeypatch.chdir(tmp_path)
+    environment.load_dotenv()
+    assert "is not read" in caplog.text
+    assert "TAPIS_XA" not in os.environ
+
+
 @pytest.mark.promise("7.4")
 def test_requests_are_shown_as_curl_commands(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -108,6 +127,8 @@ def test_certificates_are_checked_as_the_environment_says(monkeypatch: pytest.Mo
     assert Agave().verify is True
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
     assert (Agave().verify, Agave(verify=True).verify) == ("/ca.pem", True)
+    with pytest.raises(AgaveError, match=r"REQUESTS_CA_BUNDLE='/ca\.pem'"):
+        Agave(api_server="https://x", token="t").apps.list()
     monkeypatch.setenv("TAPIS_DEFAULT_VERIFY_SSL", "false")
     assert (Agave().verify, Agave(verify=True).verify) == (False, True)
 

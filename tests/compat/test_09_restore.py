@@ -22,6 +22,10 @@ def test_arguments_win_over_the_environment_and_that_over_the_files(
     current: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Agave.restore()._token == "a-1"
+    monkeypatch.setenv("TAPIS_BASE_URL", "https://x")
+    monkeypatch.setenv("TAPIS_USERNAME", "nryan")
+    monkeypatch.setenv("TAPIS_PASSWORD", "p")
+    assert Agave.restore()._token == "a-1"
     monkeypatch.setenv("TAPIS_BASE_URL", "https://env")
     monkeypatch.setenv("TAPIS_TOKEN", "env")
     monkeypatch.setenv("TAPIS_API_KEY", "k")

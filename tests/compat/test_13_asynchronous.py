@@ -93,6 +93,9 @@ def test_what_is_no_history_is_an_error(ag: Agave, recorder: Recorder, started: 
         AgaveAsyncResponse(ag, started).done()
     with pytest.raises(Error, match="no link to its history"):
         AgaveAsyncResponse(ag, AttrDict(status="PENDING", _links=AttrDict()))
+    for no_answer in (None, {}, "text", [1]):
+        with pytest.raises(Error, match="without a status"):
+            AgaveAsyncResponse(ag, no_answer)
 
 
 def said(*events: str) -> Answer:

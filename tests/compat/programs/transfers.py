@@ -22,5 +22,5 @@ arsp = AgaveAsyncResponse(ag, rsp)
 print(arsp.result(60), arsp.done(), arsp.status)
 try:
     AgaveAsyncResponse(ag, ag.files.list(systemId=system, filePath=home)[0])
-except (Error, KeyError, AttributeError) as e:
+except Error as e:
     print("no future")

@@ -1,4 +1,4 @@
-"""Promises 14.x: ten faults of earlier releases that are better, not the same."""
+"""Promises 15.x: ten faults of earlier releases that are better, not the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXPIRED = Answer(status=401, body=json.dumps({"fault": {"code": 900904, "message
 TOKEN = Answer(body=json.dumps({"access_token": "a-2", "refresh_token": "r-2", "expires_in": 14400}).encode())
 
 
-@pytest.mark.promise("14.1")
+@pytest.mark.promise("15.1")
 def test_every_module_can_be_imported_by_this_python() -> None:
     package = Path(agavepy.__file__).parent
     for path in package.rglob("*.py"):
@@ -38,15 +38,15 @@ def test_every_module_can_be_imported_by_this_python() -> None:
     subprocess.run([sys.executable, "-W", "error::DeprecationWarning:agavepy", "-c", code], check=True)
 
 
-@pytest.mark.promise("14.2")
+@pytest.mark.promise("15.2")
 def test_an_upload_gets_the_name_it_is_given_and_text_says_what_to_do(live: Agave) -> None:
-    sent = live.files.importData(**STORAGE, fileToUpload=io.BytesIO(b"tide"), fileName="f14-2.txt")
-    assert sent.name == "f14-2.txt"
+    sent = live.files.importData(**STORAGE, fileToUpload=io.BytesIO(b"tide"), fileName="f15-2.txt")
+    assert sent.name == "f15-2.txt"
     with pytest.raises(TypeError, match=r"open\(path, 'rb'\)"):
         live.files.importData(**STORAGE, fileToUpload=io.StringIO("tide"), fileName="x")
 
 
-@pytest.mark.promise("14.3")
+@pytest.mark.promise("15.3")
 def test_a_login_that_has_expired_is_renewed_once_by_all_who_share_it(tenant: Sandbox, tmp_path: Path) -> None:
     ag = tenant.client()
     ag.password = None
@@ -68,7 +68,7 @@ def renewals(tenant: Sandbox) -> list[str]:
     return [each["grant_type"] for each in tenant.requests if each.get("grant_type") == "refresh_token"]
 
 
-@pytest.mark.promise("14.4")
+@pytest.mark.promise("15.4")
 def test_the_cache_folder_of_the_environment_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGAVE_CACHE_DIR", str(tmp_path / "not" / "there"))
     with pytest.raises(AgaveError, match="No session in"):
@@ -77,9 +77,9 @@ def test_the_cache_folder_of_the_environment_is_made(tmp_path: Path, monkeypatch
     assert Agave.restore()._token == "t"
 
 
-@pytest.mark.promise("14.5")
+@pytest.mark.promise("15.5")
 def test_records_with_dates_can_be_written_as_json(live: Agave) -> None:
-    live.files.importData(**STORAGE, fileToUpload=b"tide", fileName="f14-5.txt")
+    live.files.importData(**STORAGE, fileToUpload=b"tide", fileName="f15-5.txt")
     found = live.files.list(**STORAGE)
     assert isinstance(found[0].lastModified, datetime.datetime)
     with pytest.raises(TypeError):
@@ -88,7 +88,7 @@ def test_records_with_dates_can_be_written_as_json(live: Agave) -> None:
     assert datetime.datetime.fromisoformat(written[0]["lastModified"]) == found[0].lastModified
 
 
-@pytest.mark.promise("14.6")
+@pytest.mark.promise("15.6")
 def test_the_message_of_the_server_is_in_the_text_after_what_programs_match(live: Agave) -> None:
     with pytest.raises(requests.exceptions.HTTPError) as caught:
         live.apps.get(appId="none-1.0")
@@ -97,13 +97,13 @@ def test_the_message_of_the_server_is_in_the_text_after_what_programs_match(live
     assert text.endswith(caught.value.response.json()["message"])
 
 
-@pytest.mark.promise("14.7")
+@pytest.mark.promise("15.7")
 def test_the_output_of_a_job_can_be_downloaded(ag: Agave, recorder: Recorder) -> None:
     recorder.always = Answer(body=b"not JSON at all", content_type="application/octet-stream")
     assert ag.jobs.downloadOutput(jobId="j", filePath="out.txt").content == b"not JSON at all"
 
 
-@pytest.mark.promise("14.8")
+@pytest.mark.promise("15.8")
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")
 def test_certificates_are_left_unchecked_everywhere_if_at_all() -> None:
     with Sandbox(tls=True) as tenant:
@@ -119,7 +119,7 @@ def test_certificates_are_left_unchecked_everywhere_if_at_all() -> None:
         ag.close()
 
 
-@pytest.mark.promise("14.9")
+@pytest.mark.promise("15.9")
 def test_not_being_logged_in_and_slips_say_so_and_clients_can_be_copied() -> None:
     ag = Agave(api_server="https://x")
     with pytest.raises(AgaveError, match=r"profiles\.get: not logged in at https://x\. Log in: run 'agavepy login'"):
@@ -130,7 +130,7 @@ def test_not_being_logged_in_and_slips_say_so_and_clients_can_be_copied() -> Non
     assert copy.deepcopy(ag).api_server == "https://x"
 
 
-@pytest.mark.promise("14.10")
+@pytest.mark.promise("15.10")
 def test_operations_that_failed_after_the_server_had_acted_work(ag: Agave, recorder: Recorder) -> None:
     recorder.result({"msg": "Actor mailbox purged."})
     assert ag.actors.deleteMessages(actorId="a").msg == "Actor mailbox purged."
@@ -142,7 +142,7 @@ def test_operations_that_failed_after_the_server_had_acted_work(ag: Agave, recor
     subprocess.run([sys.executable, "-c", code], check=True, env=plain)
 
 
-@pytest.mark.promise("14.11")
+@pytest.mark.promise("15.11")
 def test_an_upload_whose_token_expired_is_sent_whole_again(recorder: Recorder) -> None:
     ag = Agave(api_server=recorder.url, token="a-1", refresh_token="r-1", api_key="k", api_secret="s")
     recorder.script = [EXPIRED, TOKEN]
