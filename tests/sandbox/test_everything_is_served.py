@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from agavepy import specs
 from agavepy.sandbox import Sandbox
 from agavepy.sandbox.routing import Routes
 
-NOT_YET = {"actors", "meta", "monitors", "notifications"}
-
 OPERATIONS = sorted({each.name for each in Routes(specs.load()).operations()})
 
 
-def _parameters() -> Iterator[object]:
-    for name in OPERATIONS:
-        missing = name.partition(".")[0] in NOT_YET
-        marks = [pytest.mark.xfail(reason="its service is still to come", strict=True)] if missing else []
-        yield pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("operation", list(_parameters()))
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_has_a_method_of_its_name(tenant: Sandbox, operation: str) -> None:
     service, _, name = operation.partition(".")
     assert service in tenant.state.services, f"no service {service}"

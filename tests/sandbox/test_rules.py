@@ -15,7 +15,8 @@ from agavepy.sandbox import Sandbox
 
 from .compute import Compute
 from .conftest import Http
-from .test_everything_is_served import NOT_YET
+
+PENDING = {"actors", "meta", "monitors", "notifications"}  # their lists have no addresses here yet
 
 STORAGE = "sandbox-storage"
 SINGLE = {"transforms.get", "systems.listCredentialsForInternalUserByType", "jobs.listPermissionsForUser"}
@@ -24,7 +25,7 @@ SINGLE = {"transforms.get", "systems.listCredentialsForInternalUserByType", "job
 def _lists() -> Iterator[str]:
     for service, document in specs.load().items():
         for item in document["paths"].values():
-            if service not in NOT_YET and "get" in item and _answers_a_list(item["get"]):
+            if service not in PENDING and "get" in item and _answers_a_list(item["get"]):
                 yield f"{service}.{item['get']['operationId']}"
 
 
