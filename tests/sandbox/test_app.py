@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import requests
@@ -15,6 +16,15 @@ from agavepy.sandbox.services.profiles import Profiles
 from .conftest import TIMEOUT_S, Http
 
 VERSION = "2.2.22-r7deb380"
+THINGS = """
+swagger: '2.0'
+info: {title: Things, version: v2}
+securityDefinitions: {Bearer: {type: apiKey, name: Authorization, in: header}}
+security: [{Bearer: []}]
+paths:
+  /things/v2/:
+    get: {operationId: list, responses: {'200': {description: Some things.}}}
+"""
 
 
 def bare(tenant: Sandbox, path: str, **headers: str) -> requests.Response:
@@ -88,12 +98,15 @@ def test_a_verb_that_is_not_served_says_which_are(http: Http) -> None:
     assert answer.json()["fault"]["code"] == 900906
 
 
-def test_an_operation_that_is_not_served_is_named(http: Http) -> None:
-    answer = http.get("/systems/v2/sandbox-storage/credentials")
+def test_an_operation_that_is_not_served_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "things.yaml").write_text(THINGS)
+    monkeypatch.setenv("AGAVEPY_RESOURCES", str(tmp_path))
+    with Sandbox() as tenant, Http(tenant) as http:
+        answer = http.get("/things/v2/")
     assert answer.status_code == 501
     assert answer.json() == {
         "status": "error",
-        "message": "systems.listCredentials is not served by this sandbox",
+        "message": "things.list is not served by this sandbox",
         "version": VERSION,
     }
 
