@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import calls, clients, identity, imports, metadata
+from . import calls, clients, identity, imports, metadata, transfers
 from .canned import server
 
 
@@ -41,8 +41,22 @@ def figures() -> Iterator[Figure]:
     yield Figure("1,000 more clients: each", each_ms, 0.2, " ms")
     yield Figure("1,000 more clients: growth of the process", growth_mb, 1.0, " MB")
     yield Figure("8 threads x 1,000 first uses, switch interval 1 us: errors", clients.errors_at_first_use(), 0)
+    yield from _transfers()
     for query, seen_ms in metadata.first_pages_ms():
         yield Figure(f"100,000 documents, first page of {query}", seen_ms, 200, " ms")
+
+
+def _transfers() -> Iterator[Figure]:
+    with transfers.tenant() as to:
+        if transfers.has_curl():
+            for way, seen in zip(("up", "down"), transfers.large_files(to), strict=True):
+                yield Figure(f"1 GiB {way} / curl", seen, 1.25)
+        for size, name in ((300_000_000, "300 MB"), (3_000_000_000, "3 GB")):
+            for way, seen in zip(("up", "down"), transfers.extra_memory_mb(to, size_bytes=size), strict=True):
+                yield Figure(f"{name} {way}: extra memory", seen, 20, " MB")
+        for way, seen in zip(("up", "down"), transfers.small_files(to), strict=True):
+            yield Figure(f"1,000 files of 10 KB {way} / requests, one after the other", seen, 0.25)
+        yield Figure("files_list of 100,000 entries / requests, page by page", transfers.listing(to), 1.5)
 
 
 def main() -> int:
