@@ -139,8 +139,9 @@ class App:
             api = await self._in_thread(self._published, request)
             if api is not None:
                 return await self._forwarded(request, api)
-        if request.body_read:
-            return await self._in_thread(self._admit_and_call, request)
+        if bodies.is_short(request.headers):
+            data = await bodies.whole(request.receive, request.headers) if not request.body_read else b""
+            return await self._in_thread(self._admit_and_call, request, data)
         admitted = await self._in_thread(self._admit, request)
         if not arguments.takes_body(admitted.match.operation, admitted.method):
             await self._drain(request)
@@ -211,8 +212,12 @@ class App:
             request.noted["grant_type"] = form["grant_type"]
         return self._tokens.token(request.method, request.headers, form)
 
-    def _admit_and_call(self, request: Request) -> Answer | FileAnswer:
-        return self._call(self._admit(request), Body())
+    def _admit_and_call(self, request: Request, data: bytes) -> Answer | FileAnswer:
+        admitted = self._admit(request)
+        if not data or not arguments.takes_body(admitted.match.operation, admitted.method):
+            return self._call(admitted, Body())
+        with bodies.parsed(data, request.headers, new_path=self._state.disk.new_incoming) as body:
+            return self._call(admitted, body)
 
     def _admit(self, request: Request) -> Admitted:
         """Find the operation and who asks; whoever may not gets the gateway's fault before anything else."""

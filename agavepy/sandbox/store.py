@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS grants (
     subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
 """
 
+GRANTS = "grant"  # what :meth:`Store.writes` counts them as
+
 
 class _Connection(sqlite3.Connection):
     """A connection that closes itself when its thread is gone."""
@@ -50,6 +52,7 @@ class Store:
         self._opening = threading.Lock()
         self._writes: collections.Counter[str] = collections.Counter()
         self._counting = threading.Lock()
+        self._writing = threading.Lock()  # SQLite has one writer; who waits for it there looks again only now and then
         # Made before SQLite does it with the rights of any file; what it puts beside it takes over the rights.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.chmod(path, 0o600)
@@ -83,21 +86,22 @@ class Store:
         if self._local.depth:
             yield
             return
-        connection.execute("BEGIN IMMEDIATE")
-        self._local.depth = 1
-        afterwards: list[Callable[[], None]] = []
-        try:
-            yield
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        else:
-            connection.execute("COMMIT")
-            self._count(self._local.written)
-            afterwards = self._local.afterwards
-        finally:
-            self._local.depth = 0
-            self._local.written, self._local.afterwards = set(), []
+        with self._writing:
+            connection.execute("BEGIN IMMEDIATE")
+            self._local.depth = 1
+            afterwards: list[Callable[[], None]] = []
+            try:
+                yield
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            else:
+                connection.execute("COMMIT")
+                self._count(self._local.written)
+                afterwards = self._local.afterwards
+            finally:
+                self._local.depth = 0
+                self._local.written, self._local.afterwards = set(), []
         for do in afterwards:
             do()
 
@@ -114,7 +118,7 @@ class Store:
         return getattr(self._local, "depth", 0) > 0
 
     def writes(self, kinds: tuple[str, ...]) -> tuple[int, ...]:
-        """Return how many writes to documents of these kinds have taken effect, kind by kind."""
+        """Return how many writes to documents of these kinds, or to GRANTS, have taken effect, kind by kind."""
         return tuple(self._writes[kind] for kind in kinds)
 
     def _wrote(self, kind: str) -> None:
@@ -220,6 +224,7 @@ class Store:
         else:
             row = (subject, username, permission)
             self._connection().execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", row)
+        self._wrote(GRANTS)
 
     def grants(self, subject: str) -> dict[str, str]:
         """Return username → permission word, in the order of names."""
@@ -231,6 +236,7 @@ class Store:
     def revoke_all(self, subject: str) -> None:
         """Take every grant on ``subject`` away."""
         self._connection().execute("DELETE FROM grants WHERE subject=?", (subject,))
+        self._wrote(GRANTS)
 
 
 def new_uuid(type_code: str) -> str:

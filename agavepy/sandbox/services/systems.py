@@ -11,7 +11,7 @@ from ..clock import iso
 from ..events import Subject
 from ..fields import Fields
 from ..remembered import Remembered
-from ..store import new_uuid
+from ..store import GRANTS, new_uuid
 from .built_in_systems import BUILT_IN
 from .system_answers import SEARCH, full, role_entry, summary
 from .system_credentials import SystemCredentials
@@ -38,6 +38,7 @@ class Systems(SystemCredentials):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._global_defaults = Remembered(self.store, ("system",), self._global_default_id)
+        self._known_roles = Remembered(self.store, ("user", GRANTS), self._granted_role)
 
     @property
     def _accounts(self) -> Accounts:
@@ -72,11 +73,15 @@ class Systems(SystemCredentials):
         """Return the user's role: OWNER, ADMIN, PUBLISHER, USER, GUEST or NONE."""
         if user == system["owner"]:
             return "OWNER"
+        return self._known_roles.get((user, system["uuid"], system["type"], system["public"])) or "NONE"
+
+    def _granted_role(self, of: tuple[str, str, str, bool]) -> str:
+        user, uuid, kind, is_public = of
         if self._accounts.is_admin(user):
             return "ADMIN"
-        grants = self.store.grants(system["uuid"])
-        role = _highest(grants.get(user, "NONE"), self._role_of_all(system, grants))
-        return "USER" if role == "PUBLISHER" and system["type"] == "STORAGE" else role
+        grants = self.store.grants(uuid)
+        role = _highest(grants.get(user, "NONE"), _role_of_all(kind, is_public, grants))
+        return "USER" if role == "PUBLISHER" and kind == "STORAGE" else role
 
     def default_for(self, user: str, kind: str) -> System:
         """
@@ -135,13 +140,6 @@ class Systems(SystemCredentials):
         with self.store.transaction():
             system = self._create(read(description), owner=owner)
             return self._set_global_default(self._publish(system, owner), owner)
-
-    def _role_of_all(self, system: System, grants: dict[str, str]) -> str:
-        if not system["public"]:
-            return grants.get(_EVERYBODY, "NONE")
-        if system["type"] == "STORAGE" and _EVERYBODY in grants:
-            return "GUEST"
-        return _highest("USER", grants.get(_EVERYBODY, "NONE"))
 
     def _own_default(self, user: str, kind: str) -> System | None:
         chosen = self.store.get("default-system", _default_key(user, kind))
@@ -454,6 +452,14 @@ class Systems(SystemCredentials):
 
 def _default_key(user: str, kind: str) -> str:
     return f"{kind}/{user}"
+
+
+def _role_of_all(kind: str, is_public: bool, grants: dict[str, str]) -> str:
+    if not is_public:
+        return grants.get(_EVERYBODY, "NONE")
+    if kind == "STORAGE" and _EVERYBODY in grants:
+        return "GUEST"
+    return _highest("USER", grants.get(_EVERYBODY, "NONE"))
 
 
 def _highest(*roles: str) -> str:
