@@ -227,7 +227,7 @@ class Identity(Client):
         """Write new tokens where the session stands; one that cannot be written is still good in this process."""
         if self._cache is not None:
             try:
-                self._cache.save(self._session())
+                self._cache.update(self._session())
                 self._filed_token = self._token
             except AgaveError as error:
                 log.warning("The new token is not filed: %s", error)
