@@ -8,7 +8,6 @@ An actor reads :func:`get_context`, and answers with :func:`send_bytes_result` o
 from __future__ import annotations
 
 import ast
-import concurrent.futures
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import TimeoutError
 from typing import TYPE_CHECKING, Any
 
 from .agave import Agave
@@ -224,7 +224,7 @@ class AbacoExecutor:
         self.status = known.get("status")
         self.wait_until_ready(timeout)
         if num_workers > 1:
-            ag.actors.addWorker(actorId=self.actor_id, body={"num": num_workers})
+            self._add_workers(num_workers)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.actor_id} {self.image} {self.status}>"
@@ -282,6 +282,15 @@ class AbacoExecutor:
             time.sleep(POLL_S)
             self.status = self.ag.actors.get(actorId=self.actor_id).get("status")
 
+    def _add_workers(self, count: int) -> None:
+        try:
+            self.ag.actors.addWorker(actorId=self.actor_id, body={"num": count})
+        except Exception as error:
+            raise AgaveError(
+                f"The actor {self.actor_id} gets no {count} workers, and is left with one: {error}."
+                f" AbacoExecutor(ag, actor_id={self.actor_id!r}) goes on with that."
+            ) from error
+
     def _explained(self) -> str:
         message = str(self.ag.actors.get(actorId=self.actor_id).get("statusMessage") or "").strip()
         return f" {message}" if message else ""
@@ -337,7 +346,7 @@ class AbacoAsyncResponse:
         pause_s = POLL_S
         while not self._is_done() and not self.done():
             if deadline is not None and time.monotonic() >= deadline:
-                raise concurrent.futures.TimeoutError(f"The execution {self.execution_id} is still {self.status}.")
+                raise TimeoutError(f"The execution {self.execution_id} is still {self.status}.")
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.1, SLOWEST_POLL_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import auth, environment, specs
 from .cached import CachedSessions
@@ -12,7 +12,7 @@ from .client import Operation, Service
 from .errors import AgaveError, AgaveException, AgavepyError, nearest
 from .files.methods import FilesMethods
 from .former_names import FormerNames
-from .identity import Identity, environment_session
+from .identity import environment_session
 from .paths import redact
 from .records import AttrDict
 from .sessions import Cache, NoSession
@@ -61,7 +61,7 @@ def load_resource(api_server: str | None = None) -> dict[str, Mapping[str, Any]]
     return specs.load()
 
 
-class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
+class Agave(FormerNames, FilesMethods, CachedSessions):
     """
     A client of one tenant: its services are attributes, their operations are methods.
 
@@ -95,7 +95,7 @@ class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
     """
 
     # Keyword, whether it is required, attribute, default: subclasses of earlier times copy the shape.
-    PARAMS = (
+    PARAMS: ClassVar[list[tuple[str, bool, str, Any]]] = [
         *((name, False, name, None) for name in ("api_server", "tenant_id", "username", "password")),
         ("token", False, "_token", None),
         ("refresh_token", False, "_refresh_token", None),
@@ -106,7 +106,7 @@ class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
         ("jwt_header_name", False, "header_name", None),
         *((name, False, name, None) for name in ("verify", "proxies", "resources")),
         ("validate_bodies", False, "_validate_bodies", "warn"),
-    )
+    ]
 
     def __init__(
         self,
@@ -150,8 +150,8 @@ class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
         self.use_nonce, self.jwt, self.header_name = use_nonce, jwt, jwt_header_name
         self.verify = environment.verify() if verify is None else verify
         self.proxies, self.resources = proxies, resources
-        self._cache = None
-        if self._can_buy_token() and self.api_server and not token:
+        self._cache = self._stand_in = None
+        if self._can_buy_token() and self.api_server and not token and not jwt:
             self.buy_token()
 
     def __repr__(self) -> str:
@@ -304,10 +304,26 @@ class Agave(CachedSessions, FormerNames, FilesMethods, Identity):
 
     # OAuth clients
 
-    def clients_create(self, client_name: str | None = None, description: str | None = None) -> dict[str, str]:
-        """Make an OAuth client and use it from now on; return its ``api_key``, ``api_secret`` and ``client_name``."""
+    def clients_create(
+        self,
+        client_name: str | None = None,
+        description: str | None = None,
+        tenant_url: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        verify_ssl: bool | str | None = None,
+        quiet: bool = False,
+    ) -> dict[str, str]:
+        """
+        Make an OAuth client and use it from now on; return its ``api_key``, ``api_secret`` and ``client_name``.
+
+        :param tenant_url, username, password, verify_ssl: take the place of what this client has; None keeps it.
+        :param quiet: accepted for programs that pass it; nothing is printed.
+        """
         from . import clients
 
+        given = {"api_server": tenant_url, "username": username, "password": password, "verify": verify_ssl}
+        vars(self).update({name: value for name, value in given.items() if value is not None})
         return clients.create(self, client_name, description)
 
     def clients_list(self) -> list[AttrDict]:

@@ -30,6 +30,7 @@ log = logging.getLogger("agavepy")
 
 LOG_IN = "Log in: run 'agavepy login', or pass token=…, or username, password, api_key and api_secret, to Agave()."
 _MOST_REPLAYS = 5  # of one call; each because the token was replaced meanwhile, at most one renewal being its own
+_SAID_OF_EVERY_TOKEN = {"token_type": "bearer", "scope": "default"}  # whatever was asked for; files do not keep it
 _PAUSE_S = 30.0  # after an early renewal that failed
 
 
@@ -60,6 +61,7 @@ class Identity(Client):
     proxies: Mapping[str, str] | None = None
     _token: str | None = None
     _refresh_token: str | None = None
+    _stand_in: Any = None  # what the tests of programs set as ``token``
     _cache: Cache | None = None  # where the session stands on disk, if it does
     _filed_token: str | None = None  # which stood there when we last looked
     _known_life: tuple[Any, Life] | None = None
@@ -74,11 +76,20 @@ class Identity(Client):
     @property
     def token(self) -> Token | None:
         """Return the access token, a text with ``token_info``, ``refresh()`` and ``create()``; None without one."""
+        if self._stand_in is not None:
+            return self._stand_in  # type: ignore[no-any-return]
         return Token(self._token, self) if self._token else None  # type: ignore[arg-type]
 
     @token.setter
     def token(self, value: str | None) -> None:
-        self._token = value
+        if value is None or isinstance(value, str):
+            self._token, self._stand_in = value, None
+        else:
+            self._stand_in = value
+
+    @token.deleter
+    def token(self) -> None:
+        self._stand_in = None
 
     @property
     def refresh_token(self) -> str | None:
@@ -91,11 +102,11 @@ class Identity(Client):
 
     def token_info(self) -> dict[str, Any]:
         """Return ``access_token``, ``refresh_token``, ``expires_in`` (seconds), ``created_at``, … as far as known."""
-        return {"token_type": "bearer", **info_of(self._session())}
+        return {**_SAID_OF_EVERY_TOKEN, **info_of(self._session())}
 
     def tokens(self) -> dict[str, Any]:
-        """Return the access and refresh token and their times."""
-        return self.token_info()
+        """Return the access and refresh token, None where there is none, and their times as far as known."""
+        return {"access_token": self._token, "refresh_token": self._refresh_token, **self.token_info()}
 
     def buy_token(self) -> str:
         """
@@ -120,6 +131,8 @@ class Identity(Client):
         """
         if self._can_renew():
             self._renewal().replace(self._token)
+        elif not self._token or self._refresh_token:
+            raise AgaveError(f"The token cannot be renewed: the key of its OAuth client is not known. {LOG_IN}")
         return self._token
 
     def _can_renew(self) -> bool:
@@ -168,8 +181,8 @@ class Identity(Client):
 
     def _go_on_with(self, session: Session) -> None:
         self._token, self._refresh_token = session.token, session.refresh_token
-        self.created_at, self.expires_in = session.created_at, session.expires_in
         info = info_of(session)
+        self.created_at, self.expires_in = info.get("created_at"), session.expires_in
         self.expires_at = info.get("expires_at")
         self._jitter = jitter()
 
@@ -227,7 +240,7 @@ class Identity(Client):
         """Write new tokens where the session stands; one that cannot be written is still good in this process."""
         if self._cache is not None:
             try:
-                self._cache.save(self._session())
+                self._cache.update(self._session())
                 self._filed_token = self._token
             except AgaveError as error:
                 log.warning("The new token is not filed: %s", error)

@@ -94,8 +94,8 @@ def from_file(raw: Mapping[str, Any], *, client_name: str | None = None) -> Sess
     values = {ours: raw.get(theirs) or raw.get(ours) for ours, theirs in FILE_KEYS.items()}
     found: dict[str, Any] = {name: value for name, value in values.items() if value and isinstance(value, str)}
     found["created_at"], found["expires_in"] = number(values["created_at"]), number(values["expires_in"])
-    verify = raw.get("verify")
-    found["verify"] = verify if isinstance(verify, bool) or (verify and isinstance(verify, str)) else None
+    verify = raw.get("verify")  # True says no more than that nobody chose: earlier releases wrote it
+    found["verify"] = verify if verify is False or (verify and isinstance(verify, str)) else None
     return Session(client_name=client_name or raw.get("client_name") or None, **found)
 
 
@@ -244,8 +244,9 @@ class Cache:
             yield from self._entries(path)
 
     def _named_current(self) -> Iterator[Session]:
-        yield from _current_of(self._config())
+        # Where the two differ, a tool that writes "current" alone was there last.
         yield from self._entries(self.current_path)
+        yield from _current_of(self._config())
 
     def _each_once(self, sessions: list[Session]) -> list[Session]:
         found: list[Session] = []
@@ -332,6 +333,15 @@ class Cache:
 
         :raises AgaveError: the folder cannot be written.
         """
+        with self.locked(), self.reserved(session, is_chosen=True) as write:
+            write(session)
+
+    def update(self, session: Session) -> None:
+        """
+        File a session's new tokens; which one is the current session stays as it is, unless there is none.
+
+        :raises AgaveError: the folder cannot be written.
+        """
         with self.locked(), self.reserved(session) as write:
             write(session)
 
@@ -372,7 +382,9 @@ class Cache:
             yield
 
     @contextlib.contextmanager
-    def reserved(self, session: Session | None = None) -> Iterator[Callable[[Session], None]]:
+    def reserved(
+        self, session: Session | None = None, *, is_chosen: bool = False
+    ) -> Iterator[Callable[[Session], None]]:
         """
         Give a function that files a session, with its place on the disk taken beforehand.
 
@@ -380,20 +392,24 @@ class Cache:
         earlier than that. The caller holds the lock.
 
         :param session: the one that will be filed, as far as it is known, to try the keyring as well.
+        :param is_chosen: it is to be the current session, whichever is now.
         :raises AgaveError: there is no place.
         """
         self._sweep()
         if session is not None and self._belongs_in_keyring(session):
             keys.check()
-        config, flat = self._config(), self._flat()
+        config, flat = self._config(), self._read(self.current_path) or {}
         room = len(json.dumps(config)) + len(json.dumps(flat)) + _RESERVE_BYTES
         with _Replacement(self.config_path, room) as first, _Replacement(self.current_path, room) as second:
 
             def write(session: Session) -> None:
                 if self._belongs_in_keyring(session):
                     session = _in_keyring(session)
-                first.commit(_dump(_with(config, session)))
-                second.commit(_dump(self._flat_with(flat, session)))
+                if is_chosen or self._is_current(session):
+                    first.commit(_dump(_with(_with_displaced(config, flat), session)))
+                    second.commit(_dump(_current_with(flat, session)))
+                else:
+                    first.commit(_dump(_with(config, session, is_current=False)))
                 self._update_agpy(session)
 
             yield write
@@ -411,6 +427,10 @@ class Cache:
                 except AgaveError as error:
                     log.info("%s", error)  # that of the machine, which is not ours to write
 
+    def _is_current(self, session: Session) -> bool:
+        current = next(self._named_current(), None)
+        return current is None or is_same(current, session)
+
     def _belongs_in_keyring(self, session: Session) -> bool:
         return self._keyring or any(map(is_in_keyring, self._copies(session)))
 
@@ -419,14 +439,6 @@ class Cache:
         for path in (self.config_path, self.current_path):
             for left_over in path.parent.glob(f".{path.name}.*"):
                 left_over.unlink(missing_ok=True)
-
-    def _flat(self) -> dict[str, Any]:
-        content = self._read(self.current_path)
-        return content if isinstance(content, dict) else {}
-
-    def _flat_with(self, flat: Mapping[str, Any], session: Session) -> dict[str, Any]:
-        before = flat if is_same(from_file(flat), session) else {}
-        return {**to_file(session, before), "client_name": session.client_name or ""}
 
     def _replace(self, path: Path, content: Any) -> None:
         with _Replacement(path, 0) as replacement:
@@ -536,14 +548,32 @@ def _items(value: Any) -> list[tuple[str, Any]]:
     return list(value.items()) if isinstance(value, dict) else []
 
 
-def _with(config: Mapping[str, Any], session: Session) -> dict[str, Any]:
-    """Return ``config`` with the session filed and current; everything else is as it was."""
+def _with(config: Mapping[str, Any], session: Session, *, is_current: bool = True) -> dict[str, Any]:
+    """Return ``config`` with the session filed, and current; everything else is as it was."""
     sessions = {tenant_id: dict(users) for tenant_id, users in _items(config.get("sessions"))}
     users = sessions.setdefault(session.tenant_id or "", {})
     named = users[session.username or ""] = dict(users.get(session.username or "", {}))
     named[session.name] = to_file(session, named.get(session.name))
+    if not is_current:
+        return {**config, "sessions": sessions}
     before = dict(_items(config.get("current"))).get(session.name)
     return {**config, "current": {session.name: to_file(session, before)}, "sessions": sessions}
+
+
+def _with_displaced(config: Mapping[str, Any], content: Any) -> Mapping[str, Any]:
+    """Return ``config`` with what stands in ``current`` alone, since another session is to stand there."""
+    displaced = from_file(content) if isinstance(content, dict) else Session()
+    if not displaced.token or any(is_same(displaced, filed) for filed in _filed(config)):
+        return config
+    return _with(config, displaced)
+
+
+def _current_with(content: Any, session: Session) -> Any:
+    """Return what is to stand in ``current``: the session; where that is a list, the others after it."""
+    entries = content if isinstance(content, list) else [content]
+    before = next((entry for entry in entries if _is_entry_of(session, entry)), None)
+    written = {**to_file(session, before), "client_name": session.client_name or ""}
+    return [written, *(entry for entry in entries if entry is not before)] if isinstance(content, list) else written
 
 
 def _dump(content: Any) -> bytes:

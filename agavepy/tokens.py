@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .sessions import Session, format_time, number
+from .sessions import Session, number
 
 if TYPE_CHECKING:
     from .agave import Agave
@@ -12,6 +13,23 @@ if TYPE_CHECKING:
 EARLY_S = 60.0  # clocks differ, and a call takes its time
 _EARLY_SHARE = 0.1  # of a life that is shorter than that
 _FRESH_S = 30.0
+_INFO = ("access_token", "refresh_token", "expires_in", "expires_at", "created_at")
+
+
+class _OfClient:
+    """An attribute that a token shares with its client."""
+
+    def __init__(self, what: str) -> None:
+        self.__doc__ = f"{what[0].upper()}{what[1:]}; that of the client."
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, token: Any, kind: Any = None) -> Any:
+        return self if token is None else getattr(token._agave, self._name)
+
+    def __set__(self, token: Any, value: Any) -> None:
+        setattr(token._agave, self._name, value)
 
 
 class Token(str):
@@ -32,37 +50,34 @@ class Token(str):
     def __repr__(self) -> str:
         return repr(str(self))
 
+    def __deepcopy__(self, memo: Any) -> Token:
+        return self  # text does not change
+
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a token is not pickled: it would let anybody in who reads the pickle")
 
+    api_server = _OfClient("address of the tenant")
+    username = _OfClient("whose token it is")
+    password = _OfClient("with which :meth:`create` buys a token")
+    api_key = _OfClient("key of the OAuth client")
+    api_secret = _OfClient("secret of the OAuth client")
+    token_username = _OfClient("user for whom an administrator buys it")
+    verify = _OfClient("how certificates are checked")
+
+    @property
+    def parent(self) -> Agave:
+        """Return the client."""
+        return self._agave
+
+    @property
+    def token_url(self) -> str:
+        """Return the address at which it is bought."""
+        return f"{str(self.api_server).rstrip('/')}/token"
+
     @property
     def token_info(self) -> dict[str, Any]:
-        """Return the token with its refresh token and times, as far as they are known."""
-        return self._agave.token_info()
-
-    @property
-    def api_server(self) -> str | None:
-        """Return the address of the tenant."""
-        return self._agave.api_server
-
-    @property
-    def username(self) -> str | None:
-        """Return whose token it is."""
-        return self._agave.username
-
-    @property
-    def api_key(self) -> str | None:
-        """Return the key of the OAuth client."""
-        return self._agave.api_key
-
-    @property
-    def password(self) -> str | None:
-        """Return the password with which :meth:`create` buys a token; it can be set."""
-        return self._agave.password
-
-    @password.setter
-    def password(self, value: str | None) -> None:
-        self._agave.password = value
+        """Return the token with its refresh token and times; None where they are not known."""
+        return {**dict.fromkeys(_INFO), **self._agave.token_info()}
 
     def create(self) -> str:
         """Buy a new token with the password."""
@@ -121,5 +136,5 @@ def info_of(session: Session) -> dict[str, Any]:
         info["created_at"] = int(session.created_at)
     deadline = session.deadline
     if deadline is not None:
-        info |= {"expiration": int(deadline), "expires_at": format_time(deadline)}
+        info |= {"expiration": int(deadline), "expires_at": time.ctime(deadline)}
     return {name: value for name, value in info.items() if value is not None}

@@ -64,7 +64,8 @@ ALLOWED = {
         "tokens",
         "transport",
     },
-    "cached": {"agave", "errors", "identity", "sessions"},  # agave: for type checkers only
+    # agave, renewal, specs: for type checkers only
+    "cached": {"agave", "auth", "errors", "identity", "renewal", "sessions", "specs", "tenants"},
     "former_names": {"agave"},  # for type checkers only
     "actors": {"agave", "errors", "records"},
     "asynchronous": {"agave", "auth", "errors", "http_errors", "transport"},  # agave: for type checkers only

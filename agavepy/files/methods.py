@@ -20,7 +20,7 @@ class FilesMethods:
     Names are literal: a file called ``100%25.txt`` or ``a#b?.txt`` is reached as it is called.
     """
 
-    def files_list(self, path: Path, long_format: bool = False) -> list[AttrDict]:
+    def files_list(self, system_path: Path, long_format: bool = False) -> list[AttrDict]:
         """
         Print what a folder holds, as many columns as the terminal has room for; return the records.
 
@@ -29,7 +29,7 @@ class FilesMethods:
         """
         from . import tables
 
-        return tables.show_listing(self, path, long_format=long_format)
+        return tables.show_listing(self, system_path, long_format=long_format)
 
     def files_walk(self, path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         """
@@ -130,11 +130,11 @@ class FilesMethods:
 
         changes.move(self, source, destination)
 
-    def files_delete(self, path: Path) -> None:
+    def files_delete(self, file_path: Path) -> None:
         """Delete a file, or a folder with all that is in it."""
         from . import changes
 
-        changes.delete(self, path)
+        changes.delete(self, file_path)
 
     def files_import(
         self, source: str, destination: Path, *, wait: bool = False, timeout_s: float | None = None
@@ -152,11 +152,11 @@ class FilesMethods:
 
         imports.import_file(self, source, destination, wait=wait, timeout_s=timeout_s)
 
-    def files_mkdir(self, path: Path) -> None:
+    def files_mkdir(self, location: Path) -> None:
         """Make a folder, and those above it that are missing."""
         from . import addresses, changes
 
-        changes.make_folder(self, addresses.parse(path))
+        changes.make_folder(self, addresses.parse(location))
 
     def files_pems_list(self, path: Path) -> list[AttrDict]:
         """Print who may read, write and execute a file or folder; return the records."""
@@ -187,8 +187,8 @@ class FilesMethods:
 
         return tables.show_history(self, path)
 
-    def download_uri(self, uri: str, local_filename: Path) -> None:
+    def download_uri(self, uri: str, local_path: Path) -> None:
         """Save what a link of the tenant leads to: ``agave://system-id/path``, or the address of a job's output."""
         from . import uris
 
-        uris.download_uri(self, uri, local_filename)
+        uris.download_uri(self, uri, local_path)

@@ -14,7 +14,7 @@ from .download import save
 _OUTPUT = re.compile(r"/jobs/(?:v2|2\.0)/(?P<job>[^/]+)/outputs/(?:listings|media)/?(?P<path>.*)")
 
 
-def download_uri(ag: Any, uri: str, local_filename: str | os.PathLike[str]) -> None:
+def download_uri(ag: Any, uri: str, local_path: str | os.PathLike[str]) -> None:
     """
     Save what a link leads to: ``agave://system-id/path``, or the address of a job's output.
 
@@ -24,7 +24,7 @@ def download_uri(ag: Any, uri: str, local_filename: str | os.PathLike[str]) -> N
     :raises AgaveHTTPError: the server refused; no file is made.
     """
     operation, keywords = _target(ag, uri)
-    save(ag, lambda headers: operation(headers=dict(headers), **keywords), Path(local_filename), name=uri)
+    save(ag, lambda headers: operation(headers=dict(headers), **keywords), Path(local_path), name=uri)
 
 
 def _target(ag: Any, uri: str) -> tuple[Any, dict[str, str]]:

@@ -16,6 +16,7 @@ from .actor_executions import ExecutionFolder, Executions
 from .actor_images import Images
 from .oauth_clients import DEFAULT_CLIENT
 from .process import Process, base_environment
+from .tls import authority_file
 
 if TYPE_CHECKING:
     from .state import State
@@ -191,10 +192,15 @@ class ActorRun:
         if command is None:
             return self._contained(execution, wished, own, places), {**base, **own}
         named = {"_abaco_results_socket": places["results"], "_abaco_binary_data_file": places["data"]}
+        named["REQUESTS_CA_BUNDLE"] = self._authority()  # of the tenant that the program calls back
         own = {**own, **{name: str(place) for name, place in named.items() if place}}
         limits = [str(_CPU_S), str(_FILE_BLOCKS), self._kilobytes()]
         # What the tenant says cannot be overruled by who sends the message.
         return ["/bin/sh", "-c", _LIMITED, "sh", *limits, *command], {**base, **wished, **own}
+
+    def _authority(self) -> Path | None:
+        ca_file = authority_file(self._state.root)
+        return ca_file if ca_file.exists() else None
 
     def _kilobytes(self) -> str:
         limit = self._actor["memLimit"]

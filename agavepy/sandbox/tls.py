@@ -17,10 +17,15 @@ def certificate(root: Path) -> tuple[Path, Path]:
     Made once for a root and kept: a tenant started again is the one its callers trust already. The CA's key is
     never written, so that nothing else can be signed with it.
     """
-    ca_file, server_file = root / "ca.pem", root / "server.pem"
+    ca_file, server_file = authority_file(root), root / "server.pem"
     if not (ca_file.exists() and server_file.exists()):
         _make(ca_file, server_file)
     return ca_file, server_file
+
+
+def authority_file(root: Path) -> Path:
+    """Return where the CA's certificate of a root is; a tenant without TLS has none."""
+    return root / "ca.pem"
 
 
 def _make(ca_file: Path, server_file: Path) -> None:

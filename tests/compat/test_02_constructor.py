@@ -60,6 +60,8 @@ def test_the_constructor_buys_a_token_with_key_secret_name_and_password(tenant: 
     ag.close()
     with pytest.raises(requests.exceptions.HTTPError, match="^400 "):
         Agave(**login, password="wrong")  # type: ignore[arg-type]
+    with pytest.raises(AgaveError, match="not logged in"):
+        Agave(**login).profiles.get()  # type: ignore[arg-type]
 
 
 @pytest.mark.promise("2.6")
@@ -78,6 +80,9 @@ def test_a_token_alone_is_enough_and_stays_what_it_is(live: Agave, tenant: Sandb
     assert ag.profiles.get().username == "nryan"
     assert ag.refresh() == live._token
     ag.close()
+    for hopeless in (Agave(api_server=tenant.url), Agave(api_server=tenant.url, token="t", refresh_token="r")):
+        with pytest.raises(AgaveError, match="cannot be renewed"):
+            hopeless.refresh()
 
 
 @pytest.mark.promise("2.8")
@@ -103,6 +108,10 @@ def test_a_jwt_goes_in_its_header_to_the_address_of_the_operation(recorder: Reco
     assert (recorder.last.headers["x-jwt-assertion-dev"], recorder.last.target) == ("j", "/apps/v2/")
     with pytest.raises(AgaveError, match="jwt_header_name"):
         Agave(jwt="j")
+    recorder.received.clear()
+    login = dict.fromkeys(("api_key", "api_secret", "username", "password"), "x")
+    assert Agave(api_server=recorder.url, jwt="j", jwt_header_name="X-JWT", **login)._token is None
+    assert not recorder.received
 
 
 @pytest.mark.promise("2.10")
@@ -126,6 +135,7 @@ def test_the_list_of_parameters_has_its_shape() -> None:
     assert ("token", "_token") in [(keyword, attribute) for keyword, _required, attribute, _default in Agave.PARAMS]
     ag = Agave(token="t")
     assert all(hasattr(ag, attribute) for _, _, attribute, _ in Agave.PARAMS)
+    assert [*Agave.PARAMS, ("root", False, "root", "/")] == Agave.PARAMS + [("root", False, "root", "/")]  # noqa: RUF005
 
 
 @pytest.mark.promise("2.13")

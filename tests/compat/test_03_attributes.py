@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from agavepy.agave import Agave
+from agavepy.agave import Agave, AgaveError
 from agavepy.sandbox import Sandbox
 
 
@@ -25,8 +27,31 @@ def test_the_token_is_text_and_what_programs_ask_it_for(live: Agave) -> None:
     assert token == live._token == token.token_info["access_token"] == live.tokens()["access_token"]
     assert (token.username, token.api_server) == ("nryan", live.api_server)
     assert Agave().token is None
+    assert (token.parent, token.token_url) == (live, f"{live.api_server}/token")
+    token.username = live.username
+    for name in ("password", "api_key", "api_secret", "token_username", "verify"):
+        assert getattr(token, name) == getattr(live, name)
+    assert copy.deepcopy({"token": token})["token"] == token
     renewed = token.refresh()
     assert renewed == live._token != token
+
+
+@pytest.mark.promise("3.2")
+def test_what_is_not_known_of_a_token_is_none() -> None:
+    ag = Agave(api_server="https://x", token="t", refresh_token="r")
+    assert ag.token is not None
+    assert (ag.token.token_info["access_token"], ag.token.token_info["expires_in"]) == ("t", None)
+    assert Agave(api_server="https://x").tokens() == {
+        "access_token": None, "refresh_token": None, "token_type": "bearer", "scope": "default"
+    }  # fmt: skip
+
+
+@pytest.mark.promise("3.2")
+def test_a_stand_in_for_the_token_is_given_back(live: Agave) -> None:
+    before = live.token
+    with mock.patch.object(live, "token", mock.Mock(token_info={"access_token": "theirs"})):
+        assert live.token.token_info["access_token"] == "theirs"  # type: ignore[union-attr]
+    assert live.token == before
 
 
 @pytest.mark.promise("3.3")
@@ -68,13 +93,46 @@ def test_the_class_methods_for_cached_sessions_are_there(home: Path) -> None:
     assert Agave._read_current()["baseurl"] == "https://x"
     assert [each["token"] for each in Agave._read_clients()] == ["a"]
     assert Agave._restore_cached(tenant_id="t").username == "u"
-    assert Agave._read_sessions() == {}
+    assert Agave._read_sessions() == {"sessions": {}}
     folder = str(home / ".agave")
     assert Agave.tapis_cache_path() == folder
     assert Agave.agpy_path() == Agave.tapis_current_path() == Agave.agavecurrent_path() == f"{folder}/current"
     assert Agave.tapis_sessions_path() == f"{folder}/config.json"
     assert Agave().restore()._token == "a"  # on an instance, too
-    assert Agave._restore_direct("tok", "https://y").api_server == "https://y"
+    assert Agave._restore_direct("https://y", "tok").api_server == "https://y"
+
+
+@pytest.mark.promise("3.6")
+def test_where_nothing_is_filed_programs_find_no_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGAVE_CACHE_DIR", str(home / "new"))
+    for read in (Agave._read_current, Agave._read_clients):
+        with pytest.raises(FileNotFoundError, match="No session in") as caught:
+            read()
+        assert isinstance(caught.value, AgaveError)
+    assert Agave._read_sessions()["sessions"] == {}
+    assert Agave.agpy_path() == str(home / "new" / "current")
+    assert Path(Agave.tapis_cache_path()).is_dir()
+
+
+@pytest.mark.promise("3.6")
+def test_what_a_file_does_not_say_is_none_among_the_keywords(home: Path) -> None:
+    (home / ".agave").mkdir()
+    (home / ".agave" / "current").write_text(json.dumps({"baseurl": "https://x", "access_token": "a", "apikey": "k"}))
+    keywords = Agave._read_current(agave_kwargs=True)
+    assert (keywords["api_server"], keywords["token"], keywords["tenant_id"], keywords["username"]) == (
+        "https://x", "a", None, None
+    )  # fmt: skip
+    assert "verify" not in keywords
+    assert Agave(**keywords)._token == "a"
+
+
+@pytest.mark.promise("3.6")
+def test_a_bare_client_is_restored_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AgaveError, match="TAPIS_BASE_URL"):
+        Agave._restore_direct()
+    monkeypatch.setenv("TAPIS_BASE_URL", "https://y")
+    monkeypatch.setenv("TAPIS_TOKEN", "tok")
+    assert Agave._restore_direct()._token == "tok"
 
 
 @pytest.mark.promise("3.7")

@@ -80,6 +80,9 @@ def test_a_field_that_is_not_there_is_both_errors_in_one() -> None:
         ("systems.get", {"systemId": "s"}, "lastModified"),
         ("jobs.listOutputs", {"jobId": "j", "filePath": "p"}, "lastModified"),
         ("jobs.getHistory", {"jobId": "j"}, "created"),
+        ("jobs.get", {"jobId": "j"}, "endTime"),
+        ("jobs.get", {"jobId": "j"}, "remoteSubmitted"),
+        ("jobs.list", {}, "ended"),
         ("meta.getMetadata", {"uuid": "u"}, "lastUpdated"),
         ("notifications.get", {"uuid": "u"}, "created"),
         ("monitors.get", {"monitorId": "m"}, "nextUpdate"),
@@ -108,6 +111,7 @@ def test_dates_become_aware_datetimes_where_they_did(
         ("actors.get", {"actorId": "a"}, "createTime"),
         ("jobs.get", {"jobId": "j"}, "created"),
         ("jobs.list", {}, "created"),
+        ("jobs.get", {"jobId": "j"}, "remoteStarted"),
     ],
 )
 def test_dates_stay_text_where_they_did(
@@ -141,7 +145,7 @@ def test_records_can_be_written_as_json_dates_included(ag: Agave, recorder: Reco
 def result(ag: Agave, recorder: Recorder, operation: str, arguments: dict[str, Any], record: Any) -> Any:
     """Return what an operation makes of a record; of a list, its only element."""
     service, name = operation.split(".")
-    is_list = name.startswith("list") or name == "getHistory" or operation == "files.list"
+    is_list = name.startswith("list") or name == "getHistory"
     recorder.result([record] if is_list else record)
     found = getattr(getattr(ag, service), name)(**arguments)
     return found[0] if is_list else found

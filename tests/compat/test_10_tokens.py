@@ -15,10 +15,11 @@ from agavepy.sandbox import Sandbox
 @pytest.mark.promise("10.1")
 def test_token_info_has_the_keys_of_the_server_and_its_times(live: Agave) -> None:
     info = live.token.token_info  # type: ignore[union-attr]
-    assert {"access_token", "refresh_token", "token_type", "expires_in"} <= info.keys()
-    assert (type(info["created_at"]), type(info["expiration"])) == (int, int)
-    assert abs(info["expiration"] - info["created_at"] - info["expires_in"]) <= 1
-    assert time.strptime(info["expires_at"].replace("UTC ", ""))
+    assert {"access_token", "refresh_token", "token_type", "scope", "expires_in"} <= info.keys()
+    assert (type(info["created_at"]), type(info["expiration"]), type(live.created_at)) == (int, int, int)
+    assert info["expiration"] - info["created_at"] == info["expires_in"]
+    assert time.mktime(time.strptime(info["expires_at"])) == info["expiration"]
+    assert (live.expires_at, live.created_at) == (info["expires_at"], info["created_at"])
 
 
 @pytest.mark.promise("10.2")

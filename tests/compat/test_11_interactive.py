@@ -81,6 +81,24 @@ def test_clients_create_asks_keeps_and_returns(fresh: Agave, typing: list[str]) 
     assert fresh.api_key is None
 
 
+@pytest.mark.promise("11.3")
+def test_clients_create_takes_what_it_took_and_asks_nothing_then(tenant: Sandbox, typing: list[str]) -> None:
+    ag = Agave()
+    made = ag.clients_create(
+        client_name="made-by-11-3-too",
+        description="what for",
+        tenant_url=tenant.url,
+        username="nryan",
+        password="tiptop-password",
+        verify_ssl=True,
+        quiet=True,
+    )
+    assert not typing
+    assert (ag.api_server, ag.username, ag.api_key) == (tenant.url, "nryan", made["api_key"])
+    ag.clients_delete()
+    ag.close()
+
+
 @pytest.mark.promise("11.4")
 def test_the_other_steps_on_clients_print_tables(
     fresh: Agave, typing: list[str], capsys: pytest.CaptureFixture[str]

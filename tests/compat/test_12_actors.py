@@ -20,6 +20,7 @@ from agavepy import actors
 from agavepy.agave import Agave, AgaveError
 from agavepy.sandbox import Sandbox
 
+from .conftest import ACTOR
 from .test_08_files import ENTRY, put
 
 
@@ -168,6 +169,17 @@ def test_an_actor_of_the_tenant_answers_with_all_of_them(live: Agave, reactor: s
     assert live.actors.getState(actorId=reactor).state == {"count": 2}
 
 
+@pytest.mark.promise("12.6")
+def test_an_actor_of_a_tenant_with_a_certificate_calls_it_back() -> None:
+    with Sandbox(tls=True, images={"nryan/reactor": ACTOR}) as secure:
+        ag = secure.client()
+        made = ag.actors.add(body={"image": "nryan/reactor", "stateless": False, "token": True})
+        ag.actors.sendMessage(actorId=made.id, body={"action": "count"})
+        secure.run_until_idle()
+        assert ag.actors.getState(actorId=made.id).state == {"count": 1}
+        ag.close()
+
+
 # Outside
 
 
@@ -205,6 +217,15 @@ def test_what_cannot_be_run_says_so(live: Agave, executor: actors.AbacoExecutor)
     with pytest.raises(concurrent.futures.TimeoutError, match="is still"):
         waiting.submit(lambda: signal.pause()).result(timeout=0.05)
     waiting.delete()
+    assert actors.TimeoutError is concurrent.futures.TimeoutError
+
+
+@pytest.mark.promise("12.9")
+def test_an_executor_that_may_not_have_more_workers_says_so(live: Agave) -> None:
+    with pytest.raises(AgaveError, match=r"gets no 2 workers(.|\n)*missing required role") as caught:
+        actors.AbacoExecutor(live, num_workers=2)
+    actor_id = str(caught.value).split()[2]
+    actors.AbacoExecutor(live, actor_id=actor_id).delete()
 
 
 @pytest.mark.promise("12.10")

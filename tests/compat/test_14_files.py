@@ -45,6 +45,19 @@ def test_the_documented_functions_take_addresses(
     live.files_delete(f"{HOME}/d14")
 
 
+@pytest.mark.promise("14.1")
+@pytest.mark.promise("14.4")
+def test_the_parameters_have_the_names_they_had(
+    live: Agave, sent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.files_mkdir(location=f"{HOME}/d14/deeper")
+    live.files_list(system_path=f"{HOME}/d14", long_format=False)
+    assert "deeper/" in capsys.readouterr().out
+    live.files_delete(file_path=f"{HOME}/d14/deeper")
+    live.download_uri(uri=f"agave://{sent}", local_path=str(tmp_path / "named.txt"))
+    assert (tmp_path / "named.txt").read_bytes() == b"high\n"
+
+
 @pytest.mark.promise("14.2")
 def test_a_file_is_brought_without_a_client(live: Agave, tenant: Sandbox, sent: str, tmp_path: Path) -> None:
     files_download(tenant.url, str(live._token), sent, str(tmp_path / "by-token.txt"))

@@ -64,8 +64,9 @@ def test_a_command_line_tool(secure: Sandbox, tmp_path: Path) -> None:
         TAPIS_TENANTS_URL=f"{secure.url}/tenants",
         TAPIS_DEFAULT_TENANT_ID="sandbox",
     )
-    assert [line.split() for line in shown[1:3]] == [["sandbox-exec", "EXECUTION"], ["sandbox-storage", "STORAGE"]]
-    assert shown[3:] == ["error 404 error True", "bad argument True"]
+    assert shown[:2] == ["filed []", f"filed True True {NAME} sandbox"]
+    assert [line.split() for line in shown[3:5]] == [["sandbox-exec", "EXECUTION"], ["sandbox-storage", "STORAGE"]]
+    assert shown[5:] == ["error 404 error True", "bad argument True"]
 
 
 def test_a_portal_with_a_client_per_request(secure: Sandbox, login: Agave, tmp_path: Path) -> None:
