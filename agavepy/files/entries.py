@@ -63,12 +63,24 @@ def at(ag: Any, address: Address) -> Entry:
 
     :raises AgaveHTTPError: nothing is (404), or it is not the caller's to know.
     """
-    found = ag.files.list(limit=1, **address.keywords)
-    if found and not _is_the_folder(found[0]):
-        entry = _entry(found[0], address)
+    return _itself(ag.files.list(limit=1, **address.keywords), address)
+
+
+def look(ag: Any, address: Address) -> tuple[Entry, list[Entry]]:
+    """Return what is at an address, and what it holds if it is a folder; errors as of :func:`at`."""
+    records = list(ag.files.list.iterate(**address.keywords))
+    itself = _itself(records, address)
+    held = [_entry(record, address) for record in records if itself.is_folder and not _is_the_folder(record)]
+    return itself, held
+
+
+def _itself(records: list[Any], address: Address) -> Entry:
+    """Return the item that a listing is of; the first of the records is the item, if the server lists it."""
+    if records and not _is_the_folder(records[0]):
+        entry = _entry(records[0], address)
         if not entry.is_folder and entry.name == address.name:
             return entry
-    facts = found[0] if found else AttrDict()
+    facts = records[0] if records else AttrDict()
     return Entry(address.name, True, None, modified(facts), facts)
 
 

@@ -45,17 +45,30 @@ def send(
     """
     check_name(target)
     with _opened(path) as file:
-        body = Outgoing(file, report=report, stop=stop)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                if _is_stored(ag, _answer(ag, body, target), body, target, pause):
-                    return
-            except _BROKEN as error:
-                if attempt == ATTEMPTS or isinstance(error, _FINAL):
-                    raise
-            if attempt < ATTEMPTS:
-                pause(attempt)
-    raise AgaveError(f"{target}: the server has other bytes than {path}, after {ATTEMPTS} attempts.")
+        send_file(ag, file, target, report=report, pause=pause, stop=stop)
+
+
+def send_file(
+    ag: Any,
+    file: IO[bytes],
+    target: Address,
+    *,
+    report: Callable[[int, int | None], None],
+    pause: Pause,
+    stop: threading.Event,
+) -> None:
+    """Send an open file of this machine's disk, from its first byte, as :func:`send` does."""
+    body = Outgoing(file, report=report, stop=stop)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            if _is_stored(ag, _answer(ag, body, target), body, target, pause):
+                return
+        except _BROKEN as error:
+            if attempt == ATTEMPTS or isinstance(error, _FINAL):
+                raise
+        if attempt < ATTEMPTS:
+            pause(attempt)
+    raise AgaveError(f"{target}: the server has other bytes than were sent, after {ATTEMPTS} attempts.")
 
 
 class Outgoing:
