@@ -1,0 +1,356 @@
+"""The files of a tenant by way of fsspec: its own suite, and what it does not ask."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+import requests
+from fsspec.tests import abstract
+
+from agavepy.agave import Agave
+from agavepy.filesystem import AgaveFileSystem
+from agavepy.sandbox import Sandbox
+
+from .relay import relaying
+
+SYSTEM = "sandbox-storage"
+
+# Of the fixtures of fsspec's own suite, in its releases before 2026.
+pytestmark = pytest.mark.filterwarnings("ignore:Class-scoped fixtures:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[Sandbox]:
+    with Sandbox(users={"nryan": "a password"}) as running:
+        yield running
+
+
+@pytest.fixture
+def ag(tenant: Sandbox) -> Iterator[Agave]:
+    client = tenant.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def fs(ag: Agave) -> AgaveFileSystem:
+    return AgaveFileSystem(client=ag)
+
+
+@pytest.fixture
+def folder(ag: Agave) -> str:
+    """A fresh folder, as fsspec writes it."""
+    address = f"{SYSTEM}/nryan/{uuid.uuid4().hex}"
+    ag.files_mkdir(address)
+    return address
+
+
+class _Fixtures(abstract.AbstractFixtures):
+    @pytest.fixture
+    def fs(self, ag: Agave) -> AgaveFileSystem:
+        return AgaveFileSystem(client=ag)
+
+    @pytest.fixture
+    def fs_join(self) -> Any:
+        return lambda *names: "/".join(names)
+
+    @pytest.fixture
+    def fs_path(self, folder: str) -> str:
+        return folder
+
+
+class TestCopy(abstract.AbstractCopyTests, _Fixtures):
+    pass
+
+
+class TestGet(abstract.AbstractGetTests, _Fixtures):
+    pass
+
+
+class TestPut(abstract.AbstractPutTests, _Fixtures):
+    pass
+
+
+class TestOpen(abstract.AbstractOpenTests, _Fixtures):
+    pass
+
+
+class TestPipe(abstract.AbstractPipeTests, _Fixtures):
+    pass
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "parent"),
+    [
+        ("agave://data/a/b.txt", "data/a/b.txt", "data/a"),
+        ("agave://data/a/", "data/a", "data"),
+        ("agave://data//etc/motd", "data//etc/motd", "data//etc"),
+        ("agave://data//etc", "data//etc", "data//"),
+        ("agave://data//", "data//", ""),
+        ("agave://data", "data", ""),
+        ("agave://", "", ""),
+        ("/data/a//b", "data/a/b", "data/a"),
+    ],
+)
+def test_a_path_is_a_system_and_a_place_on_it(url: str, path: str, parent: str) -> None:
+    assert AgaveFileSystem._strip_protocol(url) == path
+    assert AgaveFileSystem._parent(path) == parent
+
+
+@pytest.mark.parametrize("name", ["100%25.txt", "a#b?.txt", "a b+c;d.txt", "größe.txt"])
+def test_names_are_literal(fs: AgaveFileSystem, folder: str, name: str) -> None:
+    fs.pipe_file(f"{folder}/{name}", b"tide")
+    assert fs.ls(folder, detail=False) == [f"{folder}/{name}"]
+    assert fs.cat_file(f"agave://{folder}/{name}") == b"tide"
+
+
+def test_the_root_of_a_system_is_not_its_home(fs: AgaveFileSystem, folder: str) -> None:
+    fs.touch(f"{folder}/a")
+    from_root = folder.replace("/", "//home/", 1)
+    assert fs.find(from_root) == [f"{from_root}/a"]
+    assert f"{SYSTEM}//home/nryan" in fs.ls(f"{SYSTEM}//home", detail=False)
+    assert f"{SYSTEM}/nryan" in fs.ls(SYSTEM, detail=False)
+
+
+def test_the_top_holds_the_storage_systems(fs: AgaveFileSystem) -> None:
+    assert SYSTEM in fs.ls("agave://", detail=False)
+    assert fs.isdir("")
+
+
+def test_a_file_in_a_folder_of_its_name_is_not_taken_for_it(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe_file(f"{folder}/a/a", b"x")
+    assert fs.isdir(f"{folder}/a")
+    assert fs.ls(f"{folder}/a", detail=False) == [f"{folder}/a/a"]
+
+
+def test_more_than_a_page_is_listed(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
+    place = tenant.root / "systems" / SYSTEM / "home" / folder.partition("/")[2]
+    for number in range(600):
+        (place / f"{number:03}").touch()
+    assert len(fs.ls(folder)) == len(fs.glob(f"{folder}/*")) == 600
+    assert fs.glob(f"{folder}/59?")[-1] == f"{folder}/599"
+
+
+# Reading
+
+
+def test_info_tells_size_date_and_kind(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe_file(f"{folder}/a", b"12345")
+    facts = fs.info(f"{folder}/a")
+    assert (facts["size"], facts["type"]) == (5, "file")
+    assert fs.modified(f"{folder}/a").tzinfo is not None
+    assert fs.isfile(f"{folder}/a")
+    assert not fs.isdir(f"{folder}/a")
+
+
+def test_parts_of_a_file_are_asked_for_as_parts(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
+    data = os.urandom(3 << 20)
+    fs.pipe_file(f"{folder}/a", data)
+    assert fs.cat_file(f"{folder}/a", 1000, 2000) == data[1000:2000]
+    assert fs.cat_file(f"{folder}/a", -10) == data[-10:]
+    assert fs.cat_file(f"{folder}/a", 0, -10) == data[:-10]
+    assert fs.cat_file(f"{folder}/a", len(data) + 5, len(data) + 9) == b""
+    with fs.open(f"{folder}/a", block_size=1 << 18) as file:
+        file.seek(2 << 20)
+        assert file.read(100) == data[2 << 20 :][:100]
+        file.seek(-3, 2)
+        assert file.read() == data[-3:]
+    assert [each["status"] for each in tenant.requests if each["operation"] == "files.download"][-2:] == [206, 206]
+
+
+def test_an_empty_file_is_read_as_one(fs: AgaveFileSystem, folder: str) -> None:
+    fs.touch(f"{folder}/empty")
+    with fs.open(f"{folder}/empty") as file:
+        assert file.read() == b""
+    assert fs.cat_file(f"{folder}/empty") == b""
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe_file(f"{folder}/a", b"a" * 3000)
+    with fs.open(f"{folder}/a", block_size=1000, cache_type="none") as file:
+        assert file.read(1000) == b"a" * 1000
+        fs.pipe_file(f"{folder}/a", b"b" * 3000)
+        with pytest.raises(OSError, match="changed while it was read"):
+            file.read(1000)
+
+
+def test_a_connection_that_breaks_is_gone_on_with(
+    tenant: Sandbox, ag: Agave, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agavepy.transport._backoff_s", lambda attempt: 0.0)
+    data = os.urandom(2 << 20)
+    AgaveFileSystem(client=ag).pipe_file(f"{folder}/a", data)
+    with relaying(tenant.url) as relay:
+        relay.cuts = [("down", 700_000), ("down", 500_000)]
+        through = AgaveFileSystem(api_server=relay.url, token=str(ag.token))
+        assert through.cat_file(f"{folder}/a") == data
+        assert not relay.cuts
+        through.client.close()
+
+
+# Writing
+
+
+def test_a_file_appears_when_it_is_closed(fs: AgaveFileSystem, folder: str) -> None:
+    with fs.open(f"{folder}/new/a", "wb", block_size=1000) as file:
+        for _ in range(10):
+            file.write(b"x" * 999)
+        assert not fs.exists(f"{folder}/new/a")
+    assert fs.cat_file(f"{folder}/new/a") == b"x" * 9990
+
+
+def test_a_block_that_fails_stores_nothing(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe_file(f"{folder}/a", b"old")
+
+    def write_half() -> None:
+        with fs.open(f"{folder}/a", "wb") as file:
+            file.write(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
+    assert fs.cat_file(f"{folder}/a") == b"old"
+
+
+def test_appending_keeps_what_is_there(fs: AgaveFileSystem, folder: str) -> None:
+    for text in (b"one\n", b"two\n"):
+        with fs.open(f"{folder}/a", "ab") as file:
+            file.write(text)
+            assert file.tell() in (4, 8)
+    assert fs.cat_file(f"{folder}/a") == b"one\ntwo\n"
+
+
+def test_text_is_written_and_read(fs: AgaveFileSystem, folder: str) -> None:
+    with fs.open(f"{folder}/a", "w", encoding="utf-8") as file:
+        file.write("größer\n")
+    assert fs.read_text(f"{folder}/a", encoding="utf-8") == "größer\n"
+
+
+def test_what_a_transaction_wrote_appears_at_its_end(fs: AgaveFileSystem, folder: str) -> None:
+    with fs.transaction:
+        fs.pipe_file(f"{folder}/a", b"1")
+        assert not fs.exists(f"{folder}/a")
+    assert fs.cat_file(f"{folder}/a") == b"1"
+
+
+def test_transfers_tell_how_far_they_are(fs: AgaveFileSystem, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 5000)
+    up, down = fsspec.callbacks.Callback(), fsspec.callbacks.Callback()
+    fs.put_file(str(tmp_path / "a"), f"{folder}/a", callback=up)
+    fs.get_file(f"{folder}/a", str(tmp_path / "b"), callback=down)
+    assert (up.size, up.value) == (down.size, down.value) == (5000, 5000)
+
+
+def test_moving_is_done_by_the_server(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
+    fs.pipe_file(f"{folder}/a/b", b"1")
+    seen = len(tenant.requests)
+    fs.mv(f"{folder}/a", f"{folder}/deep/c")
+    assert fs.find(folder) == [f"{folder}/deep/c/b"]
+    assert "files.download" not in {each["operation"] for each in tenant.requests[seen:]}
+    fs.mv(f"{folder}/deep/c/b", folder)
+    assert fs.isfile(f"{folder}/b")
+
+
+def test_listings_are_remembered_where_that_is_wished(ag: Agave, tenant: Sandbox, folder: str) -> None:
+    fs = AgaveFileSystem(client=ag, use_listings_cache=True)
+    fs.pipe_file(f"{folder}/a", b"1")
+    fs.ls(folder)
+    seen = len(tenant.requests)
+    assert fs.info(f"{folder}/a")["size"] == 1
+    assert fs.ls(folder, detail=False) == [f"{folder}/a"]
+    assert len(tenant.requests) == seen
+    fs.pipe_file(f"{folder}/b", b"1")
+    assert fs.ls(folder, detail=False) == [f"{folder}/a", f"{folder}/b"]
+
+
+# Errors
+
+
+def test_refusals_are_errors_of_the_kind_that_files_have(
+    fs: AgaveFileSystem, tenant: Sandbox, folder: str, tmp_path: Path
+) -> None:
+    fs.pipe_file(f"{folder}/a", b"1")
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        fs.open(f"{folder}/nothing")
+    with pytest.raises(FileNotFoundError):
+        fs.get_file(f"{folder}/nothing", str(tmp_path / "a"))
+    with pytest.raises(FileNotFoundError):
+        fs.rm(f"{folder}/nothing")
+    with pytest.raises(IsADirectoryError):
+        fs.open(folder)
+    with pytest.raises(IsADirectoryError):
+        fs.rm(folder)
+    with pytest.raises(OSError, match="not empty"):
+        fs.rmdir(folder)
+    with pytest.raises(FileExistsError):
+        fs.mkdir(folder)
+    with pytest.raises(FileNotFoundError):
+        fs.mkdir(f"{folder}/x/y", create_parents=False)
+    other = AgaveFileSystem(client=tenant.client("nryan"))
+    with pytest.raises(PermissionError):
+        other.ls(f"{SYSTEM}/sandbox")
+
+
+def test_no_network_is_not_taken_for_no_file() -> None:
+    fs = AgaveFileSystem(api_server="http://127.0.0.1:9", token="t", verify=False)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        fs.exists("data/a")
+
+
+# Instances
+
+
+def test_no_secret_is_kept_or_written_down(tenant: Sandbox, ag: Agave) -> None:
+    token = str(ag.token)
+    fs = AgaveFileSystem(api_server=tenant.url, token=token)
+    assert fs.isdir(SYSTEM)
+    for shown in (repr(fs), str(fs.storage_options), fs.to_json(), repr(pickle.dumps(fs)), str(vars(fs))):
+        assert token not in shown
+
+
+def test_clients_do_not_share_an_instance(tenant: Sandbox) -> None:
+    one, other = tenant.client("nryan"), tenant.client("nryan")
+    assert AgaveFileSystem(client=one).client is one
+    assert AgaveFileSystem(client=other).client is other
+
+
+_ELSEWHERE = """
+import fsspec, pickle, sys
+with fsspec.open(sys.argv[1], "rt") as file:
+    print(file.read(), end="")
+fs = pickle.loads(bytes.fromhex(sys.argv[2]))
+print(fs.cat_file(sys.argv[1]).decode(), end="")
+"""
+
+
+def test_another_process_finds_it_by_its_protocol_and_restores_the_session(
+    ag: Agave, folder: str, tmp_path: Path
+) -> None:
+    ag.save_configs(str(tmp_path / "session"))
+    fs = AgaveFileSystem(client=ag)
+    fs.pipe_file(f"{folder}/a", b"tide\n")
+    environment = {**os.environ, "TAPIS_CACHE_DIR": str(tmp_path / "session")}
+    command = [sys.executable, "-c", _ELSEWHERE, f"agave://{folder}/a", pickle.dumps(fs).hex()]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert shown.stdout == "tide\ntide\n", shown.stderr
+
+
+def test_pandas_reads_and_writes_tables(ag: Agave, folder: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    options = {"client": ag}
+    table.to_csv(f"agave://{folder}/table.csv", index=False, storage_options=options)
+    back = pandas.read_csv(f"agave://{folder}/table.csv", storage_options=options)
+    assert back.equals(table)
