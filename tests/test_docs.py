@@ -15,6 +15,8 @@ sys.path.insert(0, str(DOCS))
 
 import reference  # noqa: E402
 
+RUNNING = ("index.rst", "sandbox.rst", "filesystem.rst")  # whose examples need nothing but what is installed
+
 
 def python_blocks(name: str) -> list[str]:
     """Return the text of each ``code-block:: python`` of a page."""
@@ -22,7 +24,7 @@ def python_blocks(name: str) -> list[str]:
     return [re.sub(r"(?m)^   ", "", block) for block in found]
 
 
-@pytest.mark.parametrize("block", [*python_blocks("index.rst"), *python_blocks("sandbox.rst")])
+@pytest.mark.parametrize("block", [block for name in RUNNING for block in python_blocks(name)])
 def test_an_example_runs(block: str) -> None:
     exec(compile(block, "docs", "exec"), {})
 

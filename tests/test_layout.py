@@ -82,6 +82,7 @@ ALLOWED = {
     "login": {"agave", "clients", "errors", "prompts", "sessions"},
     "demo": {"agave", "errors", "sandbox"},
     "testing": {"agave", "sandbox"},
+    "filesystem": {"agave", "errors", "files"},
     "cli": {"demo", "errors", "login", "sandbox", ""},
     "__main__": {"cli"},
     "__init__": {"agave", "errors", "records"},
