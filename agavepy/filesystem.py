@@ -334,7 +334,7 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         super().invalidate_cache(path)
 
 
-class AgaveFile(AbstractBufferedFile):  # type: ignore[misc]
+class AgaveFile(AbstractBufferedFile):
     """
     One open file. What is written waits on this machine's disk and goes out when the file is closed.
 
