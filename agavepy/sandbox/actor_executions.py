@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -51,8 +52,7 @@ class ExecutionFolder:
 
     def take_result(self) -> bytes:
         """Return the oldest result, which is gone then; empty when there is none."""
-        names = os.listdir(self._results) if self._results.is_dir() else ()
-        for name in sorted(name for name in names if name[0].isdigit()):
+        for name in self._results_in_order():
             taken = self._results / f"taken-{name}"
             try:
                 os.rename(self._results / name, taken)  # of two callers only one succeeds
@@ -62,6 +62,17 @@ class ExecutionFolder:
             taken.unlink()
             return data
         return b""
+
+    def oldest_result(self) -> bytes:
+        """Return the oldest result and leave it; empty when there is none."""
+        for name in self._results_in_order():
+            with contextlib.suppress(FileNotFoundError):  # somebody took it just now
+                return (self._results / name).read_bytes()
+        return b""
+
+    def _results_in_order(self) -> list[str]:
+        names = os.listdir(self._results) if self._results.is_dir() else ()
+        return sorted(name for name in names if name[0].isdigit())
 
     def note(self, line: str) -> None:
         """Add a line of the tenant's to the log."""

@@ -317,6 +317,7 @@ class App:
             base_url=self._base_url(admitted.request),
             query=admitted.query,
             admin=bool(admitted.user) and not key and self._state.accounts.is_admin(admitted.user),
+            looks_only=admitted.request.method == "HEAD",
             key=key,
         )
 

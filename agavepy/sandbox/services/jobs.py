@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -133,7 +132,7 @@ class Jobs(Service):
 
     def subject(self, uuid: str) -> Subject | None:
         job = self.store.get(_KIND, uuid)
-        return self._subject(job) if job else None
+        return self._subject(job) if job and job["visible"] else None
 
     def _subject(self, job: Job) -> Subject:
         return Subject(
@@ -159,12 +158,7 @@ class Jobs(Service):
 
     def _publish_beside(self, resource: Subject, kind: str, job: Subject, event: str, by: str) -> None:
         """Tell of a job's event as one of another resource, to those who may read both."""
-        both = dataclasses.replace(
-            resource,
-            allows=lambda user: resource.allows(user) and job.allows(user),
-            show=lambda call: {"job": job.show(call), kind: resource.show(call)},
-        )
-        self.state.events.publish(both, f"JOB_{event}", by=by)
+        self.state.events.publish(resource.beside(job, own=kind, named="job"), f"JOB_{event}", by=by)
 
     # Reading
 

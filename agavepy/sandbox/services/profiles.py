@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
+from ..events import Subject
 from ..roles import ACCOUNT_MANAGER
 from . import Service
 
@@ -23,6 +25,13 @@ class Profiles(Service):
     """Profiles in both shapes that tenants answer: the core service's camelCase and the directory's snake_case."""
 
     name = "profiles"
+
+    def subject(self, uuid: str) -> Subject | None:
+        name = self.state.accounts.name_of(uuid)
+        if name is None:
+            return None
+        address = f"profiles/v2/{quote(name, safe='')}"
+        return Subject(uuid, address, lambda user: True, lambda call: self.listByUsername(call, username=name))
 
     def list(self, call: Call, **terms: str) -> Any:
         """Users who match all terms; without a term nobody. The name terms all search the full name."""
