@@ -225,6 +225,14 @@ def test_results_come_one_by_one_in_their_order_and_then_nothing(acting: Acting)
     assert [acting.result(execution) for _ in range(5)] == [b"one", b"two", b"three", b"", b""]
 
 
+def test_a_result_that_is_only_looked_at_stays(acting: Acting) -> None:
+    execution = acting.run(acting.add(sending("one")))
+    address = f"/actors/v2/{execution['actorId']}/executions/{execution['id']}/results"
+    for _ in range(2):
+        assert acting.http.request("HEAD", address).headers["content-length"] == "3"
+    assert acting.result(execution) == b"one"
+
+
 def test_all_results_are_there_as_soon_as_an_execution_is_complete(acting: Acting) -> None:
     actor_id = acting.add(sending(*["x"] * 50))
     sent = [acting.send(actor_id) for _ in range(4)]

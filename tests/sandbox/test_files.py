@@ -897,3 +897,10 @@ def test_every_file_operation_needs_a_token(tenant: Sandbox) -> None:
     answer = requests.get(f"{tenant.url}/files/v2/listings/", timeout=10)
     assert answer.status_code == 401
     assert json.loads(answer.text)["fault"]["code"] == 900902
+
+
+def test_administrators_have_a_home_of_their_own_too() -> None:
+    with Sandbox() as tenant:
+        ag = tenant.client("admin")
+        ag.files.importData(systemId="sandbox-storage", filePath="admin", fileToUpload=b"tide", fileName="a.txt")
+        assert ag.files.download(systemId="sandbox-storage", filePath="admin/a.txt").content == b"tide"

@@ -14,6 +14,7 @@ import pytest
 from agavepy.sandbox import Sandbox, conversions
 
 from .conftest import Http
+from .receivers import Hook
 from .schema import checked, refusal
 
 ANYWHERE = {"url": "agave:///"}
@@ -262,3 +263,15 @@ def test_a_conversion_that_the_end_of_the_tenant_cut_off_has_failed(tmp_path: Pa
         held.set()
     with Sandbox(root=tmp_path) as second, Http(second) as http:
         assert Converter(second, http).history("late.gz") == ["TRANSFORMING_QUEUED", "TRANSFORMING_FAILED"]
+
+
+def test_whoever_asks_is_told_when_the_output_is_there_or_will_not_be(files: Converter, hook: Hook) -> None:
+    callback = f"{hook.url}/?e=${{EVENT}}"
+    name = files.put(b"tide", "told.txt")
+    url = f"agave://sandbox-storage/{files.http.user}"
+    assert files.start("gzip", name, url, callbackUrl=callback).status_code == 202
+    files.tenant.run_until_idle()
+    assert hook.events() == ["TRANSFORMING_COMPLETED"]
+    assert files.start("gunzip", files.put(b"no gzip", "told.gz"), url, callbackUrl=callback).status_code == 202
+    files.tenant.run_until_idle()
+    assert hook.events()[1:] == ["TRANSFORMING_FAILED"]
