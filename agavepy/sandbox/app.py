@@ -6,11 +6,10 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
@@ -51,6 +50,7 @@ class App:
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
         self._front_page = FrontPage(state, routes)
         self._faults = faults
+        self._brief = frozenset(_brief_operations(state.services))
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
@@ -139,14 +139,28 @@ class App:
             api = await self._in_thread(self._published, request)
             if api is not None:
                 return await self._forwarded(request, api)
+        if request.body_read and self._is_brief(request):
+            return self._admit_and_call(request)
         if request.body_read:
             return await self._in_thread(self._admit_and_call, request)
-        admitted = await self._in_thread(self._admit, request)
+        admitted = self._admit(request) if self._shows_token(request) else await self._in_thread(self._admit, request)
         if not arguments.takes_body(admitted.match.operation, admitted.method):
             await self._drain(request)
             return await self._in_thread(self._call, admitted, Body())
         async with self._received(request) as body:
             return await self._in_thread(self._call, admitted, body)
+
+    def _is_brief(self, request: Request) -> bool:
+        """Return whether the answer takes less time than the way into a worker thread and back."""
+        return self._shows_token(request) and cast("Match", self._found(request)).operation.name in self._brief
+
+    def _shows_token(self, request: Request) -> bool:
+        """Return whether a token is asked for and shown: whose it is, is known without a wait."""
+        try:
+            found = self._found(request)
+        except BadRequest:
+            return False
+        return isinstance(found, Match) and found.operation.security == "bearer" and bool(request.authorization)
 
     def _received(self, request: Request) -> contextlib.AbstractAsyncContextManager[Body]:
         new_path = self._state.disk.new_incoming
@@ -252,12 +266,14 @@ class App:
         return service, getattr(service, name)
 
     def _found(self, request: Request) -> Match | WrongVerb | None:
-        return self._routes.find(
-            request.method,
-            request.raw_path,
-            content_type=request.headers.get("content-type", ""),
-            anonymous=not request.authorization and not request.errand_of,
-        )
+        if request.found is None:
+            request.found = self._routes.find(
+                request.method,
+                request.raw_path,
+                content_type=request.headers.get("content-type", ""),
+                anonymous=not request.authorization and not request.errand_of,
+            )
+        return request.found
 
     def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
         """Return the user; empty for an open operation."""
@@ -340,7 +356,8 @@ class App:
             query=query,
             keys=admitted.service.envelope_keys,
         )
-        return dataclasses.replace(answer, headers=checksums.header(reply.sha256))
+        answer.headers = checksums.header(reply.sha256)
+        return answer
 
     def _elements(self, admitted: Admitted, result: Any) -> Any:
         if isinstance(result, Listing):
@@ -352,3 +369,10 @@ class App:
         wanted = reads and admitted.service.takes_conventions
         pages = isinstance(result, list) and wanted and not arguments.pages_itself(admitted.method)
         return search.page(result, admitted.query) if pages else result
+
+
+def _brief_operations(services: Mapping[str, Service]) -> Iterator[str]:
+    for name, service in services.items():
+        for method in dir(type(service)):
+            if getattr(getattr(type(service), method), "is_brief", False):
+                yield f"{name}.{method}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import bodies
 from .connection import Receive
-from .routing import Match
+from .routing import Match, WrongVerb
 from .services import Service
 
 
@@ -34,6 +34,7 @@ class Request:
             "user": None,
             "time": time,
         }
+        self.found: Match | WrongVerb | None = None  # the operation, once it was looked for
         self.errand_of: str | None = None  # whose request this is without a token; empty: nobody's
         self.body_begun = False
         self.body_read = not bodies.has_body(self.headers)

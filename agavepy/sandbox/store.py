@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS grants (
     subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
 """
 
+GRANTS = "grants"  # counted among the kinds of documents in Store.writes()
+
 
 class _Connection(sqlite3.Connection):
     """A connection that closes itself when its thread is gone."""
@@ -114,8 +116,8 @@ class Store:
         return getattr(self._local, "depth", 0) > 0
 
     def writes(self, kinds: tuple[str, ...]) -> tuple[int, ...]:
-        """Return how many writes to documents of these kinds have taken effect, kind by kind."""
-        return tuple(self._writes[kind] for kind in kinds)
+        """Return how many writes to documents of these kinds, or to GRANTS, have taken effect, kind by kind."""
+        return tuple([self._writes.get(kind, 0) for kind in kinds])
 
     def _wrote(self, kind: str) -> None:
         if self.in_transaction:
@@ -220,6 +222,7 @@ class Store:
         else:
             row = (subject, username, permission)
             self._connection().execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", row)
+        self._wrote(GRANTS)
 
     def grants(self, subject: str) -> dict[str, str]:
         """Return username → permission word, in the order of names."""
@@ -231,6 +234,7 @@ class Store:
     def revoke_all(self, subject: str) -> None:
         """Take every grant on ``subject`` away."""
         self._connection().execute("DELETE FROM grants WHERE subject=?", (subject,))
+        self._wrote(GRANTS)
 
 
 def new_uuid(type_code: str) -> str:
