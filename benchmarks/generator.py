@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 NUMBER = b"{number:08}"  # in a request: stands for one that no other request has
 _RECEIVED_BYTES = 1 << 16
 _FAILURES_SHOWN = 5
-_PAUSE_S = 1.0  # after the last second: answers that are still on their way
 
 
 class Load(NamedTuple):
@@ -157,7 +156,7 @@ def _run(port: int, ca_file: str, clients: list[list[str]], duration_s: float) -
 def _quantile(times: collections.Counter[int], share: float) -> float:
     wanted = share * sum(times.values())
     seen = itertools.accumulate(times[each] for each in sorted(times))
-    return next(each for each, so_far in zip(sorted(times), seen) if so_far >= wanted) / 10
+    return next(each for each, so_far in zip(sorted(times), seen, strict=True) if so_far >= wanted) / 10
 
 
 if __name__ == "__main__":

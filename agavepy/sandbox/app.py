@@ -294,13 +294,13 @@ class App:
 
     def _key(self, request: Request, match: Match) -> str:
         """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
-        service = self._state.services.get(match.operation.name.partition(".")[0])
+        service = self._state.services.get(match.operation.service)
         if service is None or not service.key_parameter or request.authorization:
             return ""
         return request.query.get(service.key_parameter, "")
 
     def _holder(self, request: Request, match: Match) -> str:
-        service = self._state.services[match.operation.name.partition(".")[0]]
+        service = self._state.services[match.operation.service]
         try:
             return service.holder_of(self._key(request, match), match.path)
         except ApiError as error:

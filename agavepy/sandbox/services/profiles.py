@@ -8,7 +8,7 @@ from typing import Any
 
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
 from ..roles import ACCOUNT_MANAGER
-from . import Service
+from . import Service, brief
 
 # Of the core service, in its spelling; what a user has none of is empty.
 FACTS = (
@@ -32,10 +32,12 @@ class Profiles(Service):
         profiles = (self._facts(name) for name in self.state.accounts.users())
         return [_record(call, each) for each in profiles if all(_matches(each, *term) for term in known.items())]
 
+    @brief
     def get(self, call: Call) -> dict[str, Any]:
         """The caller."""
         return self.listByUsername(call, username=call.user)
 
+    @brief
     def listByUsername(self, call: Call, *, username: str) -> dict[str, Any]:
         """One user; ``me`` is the caller."""
         return _record(call, self._facts(call.user if username == "me" else username))
