@@ -49,6 +49,13 @@ class MultipartBody:
         """Return up to ``size`` bytes of the body, or all that is left; empty at its end."""
         if size is None or size < 0:
             return b"".join(self)
+        data = self._next(size)
+        # In as few pieces as can be, since each is sent and received on its own; but nobody waits for a slow stream.
+        while self.is_measurable and self._parts and len(data) < size:
+            data += self._next(size - len(data))
+        return data
+
+    def _next(self, size: int) -> bytes:
         while self._parts:
             data: bytes = self._parts[0].read(size)
             if data:

@@ -190,7 +190,7 @@ class Transport:
         return asked_s if asked_s <= LONGEST_WAIT_S else None
 
 
-def pieces(response: requests.Response, *, size: int = 1 << 17) -> Generator[bytes, None, None]:
+def pieces(response: requests.Response, *, size: int = 1 << 18) -> Generator[bytes, None, None]:
     """
     Yield the body of a streamed answer as it is on the wire, then give its connection back.
 

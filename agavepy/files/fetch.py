@@ -9,6 +9,7 @@ import email.utils
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,11 +18,15 @@ import requests
 from ..errors import AgaveError
 from ..transport import ATTEMPTS, pieces
 from . import crew
+from .behind import Behind
 from .part import Part, Remote
 from .spans import Span
 
 PARALLEL_FROM_BYTES = 256 << 20
 SEGMENT_BYTES = 64 << 20
+FAST_BYTES_PER_S = 50e6  # a line on which this much arrives is not helped by others
+PROBE_BYTES = 8 << 20
+_BEHIND_FROM_BYTES = 4 << 20  # of smaller files, a thread costs more than it gains
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}  # RFC 3230, the ones worth asking for
 _WANTED = "sha-256"
 
@@ -73,6 +78,7 @@ class Fetch:
         self._report, self._pause, self._stop = report, pause, stop
         self._running_digest: Any = None  # of a file that arrives in order, from its first byte
         self._halt = threading.Event()  # of those who bring in parts of this file
+        self._behind: Behind | None = None  # writes and sums up while more arrives
 
     def run(self) -> None:
         """
@@ -101,15 +107,25 @@ class Fetch:
         reply = self._first()
         with contextlib.closing(reply.response):
             missing = self._missing(reply)
-            self._report(self._part.done.size, reply.remote.size_bytes)
-            if missing is None:
-                self._take_all(reply)
-            elif self._is_for_many(reply, missing):
-                self._take_in_parallel(reply, missing)
-            else:
-                for span in missing:
-                    self._take(span, reply)
+            self._report_progress()
+            with self._writing_behind(missing):
+                if missing is None:
+                    self._take_all(reply)
+                else:
+                    self._take_missing(reply, missing)
+            self._report_progress()
         return reply
+
+    @contextlib.contextmanager
+    def _writing_behind(self, missing: list[Span] | None) -> Iterator[None]:
+        if missing is not None and _size(missing) < _BEHIND_FROM_BYTES:
+            yield
+            return
+        try:
+            with Behind() as self._behind:
+                yield
+        finally:
+            self._behind = None
 
     def _first(self) -> Reply:
         """Return the answer to the first request: from the first byte that is missing, if something is there."""
@@ -140,19 +156,28 @@ class Fetch:
             return None
         return list(self._part.done.missing(size)) or ([(size - 1, size)] if reply.start else [])
 
-    def _is_for_many(self, reply: Reply, missing: list[Span]) -> bool:
-        left = sum(end - start for start, end in missing)
-        return self._lines > 1 and reply.gives_ranges and reply.remote.is_known and left >= PARALLEL_FROM_BYTES
+    def _take_missing(self, reply: Reply, missing: list[Span]) -> None:
+        if self._is_for_many(reply, missing):
+            first, missing = _divided(missing)
+            if not self._is_fast(first, reply):
+                return self._take_in_parallel(missing)
+        for span in missing:
+            self._take(span, reply)
 
-    def _take_in_parallel(self, reply: Reply, missing: list[Span]) -> None:
+    def _is_for_many(self, reply: Reply, missing: list[Span]) -> bool:
+        can_be = self._lines > 1 and reply.gives_ranges and reply.remote.is_known
+        return can_be and _size(missing) >= PARALLEL_FROM_BYTES
+
+    def _is_fast(self, span: Span, reply: Reply) -> bool:
+        """Bring one span in; tell whether one line is enough."""
+        began_s = time.monotonic()
+        self._take(span, reply)
+        return _size([span]) >= (time.monotonic() - began_s) * FAST_BYTES_PER_S
+
+    def _take_in_parallel(self, missing: list[Span]) -> None:
         self._running_digest = None
         self._halt = threading.Event()
-        crew.run(
-            _segments(missing),
-            lambda span: self._take(span, reply if span[0] == reply.start else None),
-            hands=self._lines,
-            stop=self._halt,
-        )
+        crew.run(_segments(missing), lambda span: self._take(span, None), hands=self._lines, stop=self._halt)
 
     def _take(self, span: Span, reply: Reply | None) -> None:
         """Bring one span in; ``reply`` is an answer that may begin there."""
@@ -201,9 +226,18 @@ class Fetch:
                         return
 
     def _keep(self, position: int, piece: bytes) -> None:
+        if self._behind is None:
+            self._store(position, piece)
+        else:
+            self._behind.do(self._store, position, piece)
+        self._report_progress()
+
+    def _store(self, position: int, piece: bytes) -> None:
         self._part.write(position, piece)
         if self._running_digest is not None:
             self._running_digest.update(piece)
+
+    def _report_progress(self) -> None:
         self._report(self._part.done.size, self._part.remote.size_bytes)
 
     # Asking
@@ -262,6 +296,17 @@ class Fetch:
         found = running.digest() if running is not None else self._part.digest(algorithm)
         if found != expected:
             raise StartOver("what arrived has another checksum than the server's")
+
+
+def _size(spans: list[Span]) -> int:
+    return sum(end - start for start, end in spans)
+
+
+def _divided(missing: list[Span]) -> tuple[Span, list[Span]]:
+    """Return a span that shows how fast bytes arrive, and the others."""
+    (start, end), *others = missing
+    middle = min(start + PROBE_BYTES, end)
+    return (start, middle), [(middle, end), *others]
 
 
 def _segments(missing: list[Span]) -> Iterator[Span]:

@@ -139,11 +139,12 @@ class App:
             api = await self._in_thread(self._published, request)
             if api is not None:
                 return await self._forwarded(request, api)
-        if request.body_read and self._is_brief(request):
-            return self._admit_and_call(request)
-        if request.body_read:
-            return await self._in_thread(self._admit_and_call, request)
-        admitted = self._admit(request) if self._shows_token(request) else await self._in_thread(self._admit, request)
+        if bodies.is_short(request.headers):
+            data = await bodies.whole(request.receive, request.headers) if not request.body_read else b""
+            if self._is_brief(request):
+                return self._admit_and_call(request, data)
+            return await self._in_thread(self._admit_and_call, request, data)
+        admitted = await self._in_thread(self._admit, request)
         if not arguments.takes_body(admitted.match.operation, admitted.method):
             await self._drain(request)
             return await self._in_thread(self._call, admitted, Body())
@@ -152,15 +153,12 @@ class App:
 
     def _is_brief(self, request: Request) -> bool:
         """Return whether the answer takes less time than the way into a worker thread and back."""
-        return self._shows_token(request) and cast("Match", self._found(request)).operation.name in self._brief
-
-    def _shows_token(self, request: Request) -> bool:
-        """Return whether a token is asked for and shown: whose it is, is known without a wait."""
         try:
             found = self._found(request)
         except BadRequest:
             return False
-        return isinstance(found, Match) and found.operation.security == "bearer" and bool(request.authorization)
+        # Whose a token is, is known without a wait; of passwords and keys it is not.
+        return isinstance(found, Match) and found.operation.name in self._brief and bool(request.authorization)
 
     def _received(self, request: Request) -> contextlib.AbstractAsyncContextManager[Body]:
         new_path = self._state.disk.new_incoming
@@ -225,8 +223,12 @@ class App:
             request.noted["grant_type"] = form["grant_type"]
         return self._tokens.token(request.method, request.headers, form)
 
-    def _admit_and_call(self, request: Request) -> Answer | FileAnswer:
-        return self._call(self._admit(request), Body())
+    def _admit_and_call(self, request: Request, data: bytes) -> Answer | FileAnswer:
+        admitted = self._admit(request)
+        if not data or not arguments.takes_body(admitted.match.operation, admitted.method):
+            return self._call(admitted, Body())
+        with bodies.parsed(data, request.headers, new_path=self._state.disk.new_incoming) as body:
+            return self._call(admitted, body)
 
     def _admit(self, request: Request) -> Admitted:
         """Find the operation and who asks; whoever may not gets the gateway's fault before anything else."""

@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import urllib.parse
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from .connection import Receive
 from .forms import LARGEST_BYTES, Body, Form
 
 LARGEST_SMALL_FORM_BYTES = 64 << 10
+LARGEST_SHORT_BYTES = 64 << 10
+_MULTIPART = "multipart/form-data"
 _MOST_DIGITS = 300  # more than that no float holds
 _DEEPEST = 100  # levels of arrays and objects
 
@@ -39,15 +41,37 @@ async def received(
     :raises TooLarge: more than LARGEST_BYTES outside of files.
     :raises Disconnected: it ended early; nothing is left behind.
     """
-    media_type, options = parse_options_header(headers.get("content-type"))
-    if media_type == b"multipart/form-data":
-        form = Form(options.get(b"boundary", b""), new_path)
+    media_type, boundary = _content_type(headers)
+    if media_type == _MULTIPART:
+        form = Form(boundary, new_path)
         try:
             yield await _fed(form, receive, in_thread)
         finally:
             await in_thread(form.discard)
     else:
-        yield _parsed(media_type.decode("latin-1"), await _whole(receive, headers, most=LARGEST_BYTES))
+        yield _parsed(media_type, await whole(receive, headers))
+
+
+@contextlib.contextmanager
+def parsed(data: bytes, headers: Mapping[str, str], *, new_path: Callable[[], Path]) -> Iterator[Body]:
+    """Give what :func:`received` does, of a body that is here already."""
+    media_type, boundary = _content_type(headers)
+    if media_type != _MULTIPART:
+        yield _parsed(media_type, data)
+        return
+    form = Form(boundary, new_path)
+    try:
+        form.write(data)
+        yield form.finished()
+    finally:
+        form.discard()
+
+
+def is_short(headers: Mapping[str, str]) -> bool:
+    """Return whether a body is so small that it is read at once, whoever sends it; None is."""
+    if "transfer-encoding" in headers or "expect" in headers:
+        return False
+    return int(headers.get("content-length", "0")) <= LARGEST_SHORT_BYTES
 
 
 async def small_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, str]:
@@ -152,6 +176,12 @@ async def _whole(receive: Receive, headers: Mapping[str, str], *, most: int) -> 
         if len(data) > most:
             raise TooLarge(f"The body has more than {most} bytes")
     return bytes(data)
+
+
+def _content_type(headers: Mapping[str, str]) -> tuple[str, bytes]:
+    """Return media type and boundary."""
+    media_type, options = parse_options_header(headers.get("content-type"))
+    return media_type.decode("latin-1"), options.get(b"boundary", b"")
 
 
 def _parsed(media_type: str, data: bytes) -> Body:

@@ -107,12 +107,14 @@ class Deliveries:
     # Events
 
     def _hear(self, event: Event) -> None:
+        if not any(self._store.count_below(_SUBSCRIPTION, place) for place in _places(event)):
+            return  # most of the time; a transaction would hold up other writers
         with self._store.transaction():
             for notification in list(self._waiting_for(event)):
                 self.queue(notification, event)
 
     def _waiting_for(self, event: Event) -> Iterator[Notification]:
-        for place in (event.subject.uuid, "*"):
+        for place in _places(event):
             for _, subscription in self._store.below(_SUBSCRIPTION, place):
                 if subscription["event"].upper() in ("*", event.name.upper()):
                     notification = self._store.get(NOTIFICATION, subscription["id"])
@@ -272,6 +274,11 @@ def pause(policy: dict[str, Any], tries: int) -> int | None:
     if tries == 1:
         return int(policy["retryDelay"]) if strategy == "DELAYED" else 0
     return int(policy["retryRate"])
+
+
+def _places(event: Event) -> tuple[str, str]:
+    """Return where the subscriptions to an event are kept: to its subject, and to everything."""
+    return event.subject.uuid, "*"
 
 
 def _subscription_key(notification: Notification) -> str:

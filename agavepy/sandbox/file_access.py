@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .api import BadRequest, Forbidden, NotFound
+from .disk import is_in
 from .file_records import FileRecords
 from .pems import ALL, READ, WORDS, WRITE
 
@@ -64,20 +65,23 @@ class FileAccess:
     def on(self, user: str, system: dict[str, Any], path: str, *, follow: bool = True) -> Target:
         """Return the item a path names on a system; homes are made at their first use."""
         self._prepare_homes(user, system)
-        place = self._disk.locate(system, path, follow=follow)
-        return Target(user, system, self._disk.api_path(system, place), self._disk.real(place, follow=follow))
+        return self._at(user, system, path, follow=follow)
+
+    def _at(self, user: str, system: dict[str, Any], path: str, *, follow: bool = True) -> Target:
+        place, real = self._disk.resolve(system, path, follow=follow)
+        return Target(user, system, self._disk.api_path(system, place), real)
 
     def child(self, folder: Target, name: str) -> Target:
         """Return the item of that name in a folder, itself, should it be a link; :raises BadRequest: no such names."""
-        return self.on(folder.user, folder.system, f"{folder.path.rstrip('/')}/{name}", follow=False)
+        return self._at(folder.user, folder.system, f"{folder.path.rstrip('/')}/{name}", follow=False)
 
     def below(self, folder: Target, path: str) -> Target:
         """Return the item a path names from a folder on."""
-        return self.on(folder.user, folder.system, f"{folder.path.rstrip('/')}/{path.lstrip('/')}")
+        return self._at(folder.user, folder.system, f"{folder.path.rstrip('/')}/{path.lstrip('/')}")
 
     def parent(self, target: Target) -> Target:
         """Return the folder a target is in; of rootDir, rootDir."""
-        return self.on(target.user, target.system, target.path.rpartition("/")[0] or "/")
+        return self._at(target.user, target.system, target.path.rpartition("/")[0] or "/")
 
     def _usable(self, user: str, system_id: str | None) -> dict[str, Any]:
         system = self._known(user, system_id)
@@ -138,8 +142,8 @@ class FileAccess:
     def owner(self, target: Target) -> str:
         """Return who owns the item by where it is: a user below his home on a public system, else its owner."""
         system, home = target.system, self._disk.home_of(target.system)
-        if system["public"] and system["type"] == "STORAGE" and home in target.real.parents:
-            return target.real.relative_to(home).parts[0]
+        if system["public"] and system["type"] == "STORAGE" and home != target.real and is_in(target.real, home):
+            return target.real.parts[len(home.parts)]
         return str(system["owner"])
 
     def is_shared_home(self, target: Target) -> bool:
@@ -174,7 +178,7 @@ class FileAccess:
         if not system["public"] or role in ("OWNER", "ADMIN", "GUEST", "NONE"):
             return _RIGHTS_OF_ROLE.get(role, 0)
         home = self._own_home(user, system)
-        return ALL if home is not None and real.is_relative_to(home) else 0
+        return ALL if home is not None and is_in(real, home) else 0
 
     def _refuse(self, target: Target, needed: int) -> None:
         system = target.system

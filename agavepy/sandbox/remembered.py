@@ -17,8 +17,8 @@ class Remembered(Generic[_K, _T]):
     """
     Answers of ``work_out``, each as fresh as the store: a write to ``kinds`` makes all be worked out again.
 
-    :param work_out: from a key to the answer, by documents of ``kinds`` alone; None for an unknown key is not kept.
-        Who gets an answer shares it with others, and does not change it.
+    :param work_out: from a key to the answer, by documents (or grants) of ``kinds`` alone; None, for an unknown
+        key, is not kept. All who ask share an answer, and leave it as it is.
     """
 
     def __init__(self, store: Store, kinds: tuple[str, ...], work_out: Callable[[_K], _T | None]) -> None:

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS grants (
     subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
 """
 
-GRANTS = "grants"  # counted among the kinds of documents in Store.writes()
+GRANTS = "grant"  # what :meth:`Store.writes` counts them as
 
 
 class _Connection(sqlite3.Connection):
@@ -52,6 +52,7 @@ class Store:
         self._opening = threading.Lock()
         self._writes: collections.Counter[str] = collections.Counter()
         self._counting = threading.Lock()
+        self._writing = threading.Lock()  # SQLite has one writer; who waits for it there looks again only now and then
         # Made before SQLite does it with the rights of any file; what it puts beside it takes over the rights.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.chmod(path, 0o600)
@@ -85,21 +86,22 @@ class Store:
         if self._local.depth:
             yield
             return
-        connection.execute("BEGIN IMMEDIATE")
-        self._local.depth = 1
-        afterwards: list[Callable[[], None]] = []
-        try:
-            yield
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        else:
-            connection.execute("COMMIT")
-            self._count(self._local.written)
-            afterwards = self._local.afterwards
-        finally:
-            self._local.depth = 0
-            self._local.written, self._local.afterwards = set(), []
+        with self._writing:
+            connection.execute("BEGIN IMMEDIATE")
+            self._local.depth = 1
+            afterwards: list[Callable[[], None]] = []
+            try:
+                yield
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            else:
+                connection.execute("COMMIT")
+                self._count(self._local.written)
+                afterwards = self._local.afterwards
+            finally:
+                self._local.depth = 0
+                self._local.written, self._local.afterwards = set(), []
         for do in afterwards:
             do()
 

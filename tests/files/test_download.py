@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -327,11 +328,23 @@ def test_a_full_disk_is_an_error_and_the_rest_comes_when_there_is_room(
 # In parts
 
 
-def test_a_large_file_is_brought_in_parts_at_the_same_time(
-    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "PARALLEL_FROM_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(fetch, "PROBE_BYTES", MEGABYTE)
     monkeypatch.setattr(fetch, "SEGMENT_BYTES", MEGABYTE)
+
+
+@pytest.fixture
+def slow_lines(small_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast this machine is."""
+    monkeypatch.setattr(fetch, "FAST_BYTES_PER_S", math.inf)
+
+
+@pytest.mark.usefixtures("slow_lines")
+def test_a_large_file_is_brought_in_parts_at_the_same_time(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path
+) -> None:
     data = noise(5 * MEGABYTE + 1)
     put(ag, f"{remote}/a", data)
     seen = len(tenant.requests)
@@ -340,11 +353,21 @@ def test_a_large_file_is_brought_in_parts_at_the_same_time(
     assert sorted(ranges(tenant, seen)) == [200, 206, 206, 206, 206, 206]
 
 
-def test_parts_that_break_go_on_too(
-    ag: Agave, through: Agave, relay: Relay, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("small_parts")
+def test_one_line_is_enough_where_it_is_fast(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "PARALLEL_FROM_BYTES", 4 * MEGABYTE)
-    monkeypatch.setattr(fetch, "SEGMENT_BYTES", MEGABYTE)
+    monkeypatch.setattr(fetch, "FAST_BYTES_PER_S", 0)
+    data = noise(5 * MEGABYTE + 1)
+    put(ag, f"{remote}/a", data)
+    seen = len(tenant.requests)
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert ranges(tenant, seen) == [200, 206]
+
+
+@pytest.mark.usefixtures("slow_lines")
+def test_parts_that_break_go_on_too(ag: Agave, through: Agave, relay: Relay, remote: str, tmp_path: Path) -> None:
     data = noise(6 * MEGABYTE)
     put(ag, f"{remote}/a", data)
     relay.cuts = [("down", MEGABYTE // 2 + 1000 * number) for number in range(6)]

@@ -15,7 +15,7 @@ from .. import checksums, imports, links, macros, media
 from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
 from ..clock import iso
 from ..conversions import Conversion
-from ..disk import clear_refusals
+from ..disk import clear_refusals, is_in
 from ..downloads import Interruption
 from ..events import Subject
 from ..fields import truth
@@ -77,8 +77,8 @@ class Files(Service):
 
     def _subject(self, real: Path, record: Record) -> Subject | None:
         """Return an item as events are about it; None when its system is gone or no longer reaches to it."""
-        system = self.store.get("system", real.relative_to(self._disk.systems).parts[0])
-        if system is None or not real.is_relative_to(self._disk.root_of(system)):
+        system = self.store.get("system", self._disk.system_of(real))
+        if system is None or not is_in(real, self._disk.root_of(system)):
             return None
         path = self._disk.api_path(system, real)
 
@@ -109,8 +109,7 @@ class Files(Service):
         if found is None or found[1]["deleted"]:
             return None
         real = self._records.place_of(found[0])
-        system_id = real.relative_to(self._disk.systems).parts[0]
-        system = self.state.systems.document(system_id)
+        system = self.state.systems.document(self._disk.system_of(real))
         return self._access.on(user, system, self._disk.api_path(system, real))
 
     def require_tree(self, user: str, system: dict[str, Any], path: str) -> None:

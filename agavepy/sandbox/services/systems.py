@@ -39,9 +39,9 @@ class Systems(SystemCredentials):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._documents = Remembered(self.store, ("system",), self._read_document)
-        self._grants = Remembered(self.store, (GRANTS,), self.store.grants)
         self._own_defaults = Remembered(self.store, ("default-system",), self._own_default_id)
         self._global_defaults = Remembered(self.store, ("system",), self._global_default_id)
+        self._known_roles = Remembered(self.store, ("user", GRANTS), self._granted_role)
 
     @property
     def _accounts(self) -> Accounts:
@@ -79,11 +79,15 @@ class Systems(SystemCredentials):
         """Return the user's role: OWNER, ADMIN, PUBLISHER, USER, GUEST or NONE."""
         if user == system["owner"]:
             return "OWNER"
+        return self._known_roles.get((user, system["uuid"], system["type"], system["public"])) or "NONE"
+
+    def _granted_role(self, of: tuple[str, str, str, bool]) -> str:
+        user, uuid, kind, is_public = of
         if self._accounts.is_admin(user):
             return "ADMIN"
-        grants = self._grants.get(system["uuid"]) or {}
-        role = _highest(grants.get(user, "NONE"), self._role_of_all(system, grants))
-        return "USER" if role == "PUBLISHER" and system["type"] == "STORAGE" else role
+        grants = self.store.grants(uuid)
+        role = _highest(grants.get(user, "NONE"), _role_of_all(kind, is_public, grants))
+        return "USER" if role == "PUBLISHER" and kind == "STORAGE" else role
 
     def default_for(self, user: str, kind: str) -> System:
         """
@@ -142,13 +146,6 @@ class Systems(SystemCredentials):
         with self.store.transaction():
             system = self._create(read(description), owner=owner)
             return self._set_global_default(self._publish(system, owner), owner)
-
-    def _role_of_all(self, system: System, grants: dict[str, str]) -> str:
-        if not system["public"]:
-            return grants.get(_EVERYBODY, "NONE")
-        if system["type"] == "STORAGE" and _EVERYBODY in grants:
-            return "GUEST"
-        return _highest("USER", grants.get(_EVERYBODY, "NONE"))
 
     def _own_default(self, user: str, kind: str) -> System | None:
         chosen = self._own_defaults.get(_default_key(user, kind))
@@ -466,6 +463,14 @@ class Systems(SystemCredentials):
 
 def _default_key(user: str, kind: str) -> str:
     return f"{kind}/{user}"
+
+
+def _role_of_all(kind: str, is_public: bool, grants: dict[str, str]) -> str:
+    if not is_public:
+        return grants.get(_EVERYBODY, "NONE")
+    if kind == "STORAGE" and _EVERYBODY in grants:
+        return "GUEST"
+    return _highest("USER", grants.get(_EVERYBODY, "NONE"))
 
 
 def _highest(*roles: str) -> str:
