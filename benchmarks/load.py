@@ -1,4 +1,4 @@
-"""What a tenant does under the load of very many clients, beside a bare server of the same stack; its start, its memory."""
+"""What a tenant does under the load of very many clients, beside a bare server of its stack; its start, its memory."""
 
 from __future__ import annotations
 
