@@ -137,9 +137,7 @@ class Beside(NamedTuple):
 def one_call(to: Tenant, bare: Canned) -> Beside:
     """Return what ``systems.get`` alone comes to: the best of many rounds, taken in turns."""
     request = to.request("GET", f"/systems/v2/{SYSTEM}")
-    rounds = [
-        Beside(_alike(to.port, to.ca_file, request, ROUND_S), _hello(bare, ROUND_S)) for _ in range(ROUNDS)
-    ]
+    rounds = [Beside(_alike(to.port, to.ca_file, request, ROUND_S), _hello(bare, ROUND_S)) for _ in range(ROUNDS)]
     return Beside(
         max((each.ours for each in rounds), key=lambda load: load.rate),
         max((each.theirs for each in rounds), key=lambda load: load.rate),

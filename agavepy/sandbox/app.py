@@ -45,6 +45,8 @@ class App:
         self._state = state
         self._routes = routes
         self._url = url
+        self._scheme, _, own_host = url.partition("://")
+        self._own_hosts = {f"{name}:{own_host.rpartition(':')[2]}" for name in _LOOPBACK_NAMES}
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
@@ -82,8 +84,10 @@ class App:
 
     def _operation_of(self, request: Request) -> str | None:
         """Return the operation a fault may happen to, empty for an address of none; None when no fault is to come."""
+        if not self._faults:
+            return None
         path: str = request.path.rstrip("/")
-        if not self._faults or path == faults_endpoint.PATH:
+        if path == faults_endpoint.PATH:
             return None
         if path in _OAUTH:
             return path
@@ -128,6 +132,8 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
+        if request.body_read and self._is_brief(request):
+            return self._admit_and_call(request, b"")
         if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
             request.noted["operation"] = "sandbox.page"
             return await self._in_thread(self._front, request)
@@ -141,8 +147,6 @@ class App:
                 return await self._forwarded(request, api)
         if bodies.is_short(request.headers):
             data = await bodies.whole(request.receive, request.headers) if not request.body_read else b""
-            if self._is_brief(request):
-                return self._admit_and_call(request, data)
             return await self._in_thread(self._admit_and_call, request, data)
         admitted = await self._in_thread(self._admit, request)
         if not arguments.takes_body(admitted.match.operation, admitted.method):
@@ -296,10 +300,8 @@ class App:
 
     def _key(self, request: Request, match: Match) -> str:
         """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
-        service = self._state.services.get(match.operation.service)
-        if service is None or not service.key_parameter or request.authorization:
-            return ""
-        return request.query.get(service.key_parameter, "")
+        service = None if request.authorization else self._state.services.get(match.operation.service)
+        return request.query.get(service.key_parameter, "") if service and service.key_parameter else ""
 
     def _holder(self, request: Request, match: Match) -> str:
         service = self._state.services[match.operation.service]
@@ -336,10 +338,7 @@ class App:
     def _base_url(self, request: Request) -> str:
         """Return the address the caller used, if it is one of ours: links then stay on their host."""
         host = request.headers.get("host", "")
-        scheme, _, own = self._url.partition("://")
-        name, _, port = host.rpartition(":")
-        same_port = port == own.rpartition(":")[2]
-        return f"{scheme}://{host}" if same_port and name in _LOOPBACK_NAMES else self._url
+        return f"{self._scheme}://{host}" if host in self._own_hosts else self._url
 
     def _outcome(self, admitted: Admitted, value: Any) -> Answer | FileAnswer:
         """Return the answer to what a method returned."""

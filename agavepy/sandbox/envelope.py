@@ -37,9 +37,9 @@ STATUS_OF_ERROR: dict[type[ApiError], int] = {
     ApiError: 500,
 }
 
-# Made once: json.dumps() makes one for each text that is not written in its own way.
-_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_INDENTED = json.JSONEncoder(indent=2, separators=(",", ": "), allow_nan=False)
+# Made once: json.dumps() makes one for each text. Results are trees, so that no circles need be looked for.
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+_INDENTED = json.JSONEncoder(indent=2, separators=(",", ": "), allow_nan=False, check_circular=False)
 
 
 def success(

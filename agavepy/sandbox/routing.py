@@ -7,7 +7,7 @@ import functools
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .api import BadRequest
 
@@ -30,7 +30,7 @@ class Operation:
         """The name of its service."""
         return self.name.partition(".")[0]
 
-    @property
+    @functools.cached_property
     def body(self) -> Mapping[str, Any] | None:
         """The body parameter, if it has one."""
         return next(iter(self.located("body")), None)
@@ -45,8 +45,7 @@ class Operation:
         return {place: tuple(each for each in self.parameters if each["in"] == place) for place in places}
 
 
-@dataclasses.dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A routed request: the operation, its decoded path parameters, further search terms from the path."""
 
     operation: Operation
@@ -54,8 +53,7 @@ class Match:
     terms: Mapping[str, str]
 
 
-@dataclasses.dataclass(frozen=True)
-class WrongVerb:
+class WrongVerb(NamedTuple):
     """The path is known, the verb is not; ``allowed`` are the verbs that are."""
 
     allowed: tuple[str, ...]
