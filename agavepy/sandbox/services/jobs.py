@@ -28,7 +28,7 @@ from ..job_outputs import JobOutputs
 from ..lifecycle import JobEnded, is_final
 from ..search import matching, terms
 from ..store import new_uuid
-from . import Service, job_records, job_request
+from . import Service, brief, job_records, job_request
 from .notification_request import embedded
 
 if TYPE_CHECKING:
@@ -178,9 +178,11 @@ class Jobs(Service):
         found = matching(self._visible(call.user), path, operator, text, name=attribute, now=now)
         return job_records.listing(found, call)
 
+    @brief
     def get(self, call: Call, *, jobId: str) -> Job:
         return job_records.full(self._find(jobId, call.user), call)
 
+    @brief
     def getStatus(self, call: Call, *, jobId: str) -> Job:
         if self.store.get(_KIND, jobId) is None:
             raise NotFound(f"Not job found with job id {jobId}")  # worded so on the wire

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
 from ..events import Subject
 from ..roles import ACCOUNT_MANAGER
-from . import Service
+from . import Service, brief
 
 # Of the core service, in its spelling; what a user has none of is empty.
 FACTS = (
@@ -41,10 +41,12 @@ class Profiles(Service):
         profiles = (self._facts(name) for name in self.state.accounts.users())
         return [_record(call, each) for each in profiles if all(_matches(each, *term) for term in known.items())]
 
+    @brief
     def get(self, call: Call) -> dict[str, Any]:
         """The caller."""
         return self.listByUsername(call, username=call.user)
 
+    @brief
     def listByUsername(self, call: Call, *, username: str) -> dict[str, Any]:
         """One user; ``me`` is the caller."""
         return _record(call, self._facts(call.user if username == "me" else username))
