@@ -21,7 +21,7 @@ def document(service: str) -> dict[str, Any]:
     for operation in operations(plain):
         for parameter in operation.get("parameters", ()):
             _exemplify(f"{service}.{operation['operationId']}", parameter)
-    return plain
+    return _with_alternatives(plain)
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -43,3 +43,13 @@ def _exemplify(operation: str, parameter: dict[str, Any]) -> None:
     example = examples.of(operation, "body" if parameter["in"] == "body" else parameter["name"])
     if example is not None:
         parameter["x-example"] = example
+
+
+def _with_alternatives(node: Any) -> Any:
+    """Return a document in which a schema with ``x-or`` is one that allows either."""
+    if isinstance(node, list):
+        return [_with_alternatives(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {key: _with_alternatives(value) for key, value in node.items() if key != "x-or"}
+    return {"anyOf": [plain, node["x-or"]]} if "x-or" in node else plain

@@ -12,7 +12,7 @@ _PERMISSION = {"username": "seed.guest", "permission": "READ"}
 _ITEM = {"name": "plant", "value": {"height": 3}, "associationIds": ["seed.item"]}
 _SCHEMA = {"type": "object", "properties": {"height": {"type": "number"}}}
 _NOBODY_LISTENS = "http://127.0.0.1:9/"  # the port of the discard service, which is nowhere any more
-_NOTIFICATION = {"associatedUuid": "seed.item", "event": "*", "url": _NOBODY_LISTENS}
+_NOTIFICATION = {"associatedUuid": "seed.watched", "event": "*", "url": _NOBODY_LISTENS}
 _PERSON = {"username": "seed.new", "password": "engine", "email": "ada@example.org", "firstName": "Ada"}
 _APP = {
     "name": "seed.new",
@@ -64,7 +64,7 @@ _OF_SERVICE: dict[str, dict[str, Any]] = {
     },
     "meta": {"q": '{"name": {"$in": ["plant", "seed"]}}', "username": "seed.guest"},
     "monitors": {"checkId": "seed.check", "monitorId": "seed.monitor", "target": "seed.system"},
-    "notifications": {"associatedUuid": "seed.item", "uuid": "seed.notification"},
+    "notifications": {"associatedUuid": "seed.watched", "uuid": "seed.notification"},
     "postits": {"uuid": "seed.postit"},
     "profiles": {"email": "ada@example.org", "name": "Ada", "username": "seed.person"},
     "systems": {

@@ -62,6 +62,11 @@ class Seeds:
         """Return the result of what the operation's example makes."""
         return self._result(path, self.filled(examples.of(operation, "body")))
 
+    def _shared(self, path: str, made: Any) -> str:
+        """Share what was made below a path with the guest; return its id."""
+        self._result(f"{path}/{made}/pems", {"username": GUEST, "permission": "READ"})
+        return str(made)
+
     # The tenant and its people
 
     def _url(self) -> str:
@@ -79,42 +84,50 @@ class Seeds:
     # Files, below the user's folder
 
     def _note(self) -> str:
-        return self._put("notes.txt", "height,width\n1,2\n")
+        return f"{self._folder_of({'notes.txt': 'height,width'})}/notes.txt"
 
     def _folder(self) -> str:
-        return self._put("notes.txt").rpartition("/")[0]
+        return self._folder_of({"a.txt": "a", "b.txt": "b"})
 
     def _deployment(self) -> str:
-        folder = self._put("wrapper.sh", "echo hello > out.txt\n").rpartition("/")[0]
-        self._compute.put(f"{folder}/test.sh", "true\n")
-        return folder
+        return self._folder_of({"wrapper.sh": "echo hello > out.txt", "test.sh": "true"})
 
-    def _put(self, name: str, text: str = "") -> str:
-        path = f"fuzz/{self._one('new')}/{name}"
-        self._compute.put(path, text)
-        return path
+    def _folder_of(self, files: dict[str, str]) -> str:
+        folder = f"fuzz/{self._one('new')}"
+        (self._compute.home / folder).mkdir(parents=True)
+        for name, text in files.items():
+            place = f"/files/v2/media/system/sandbox-storage/{self._http.user}/{folder}"
+            self._result(place, files={"fileToUpload": (name, f"{text}\n")})
+        return folder
 
     # Systems, apps, jobs
 
     def _system(self) -> str:
-        return str(self._of_example("systems.add", "/systems/v2/")["id"])
+        made = str(self._of_example("systems.add", "/systems/v2/")["id"])
+        self._of_example("systems.updateRole", f"/systems/v2/{made}/roles")
+        self._of_example("systems.updateCredentialsForInternalUser", f"/systems/v2/{made}/credentials/ann")
+        return made
+
+    def _watched(self) -> str:
+        return str(self._http.get(f"/systems/v2/{self._one('system')}").json()["result"]["uuid"])
 
     def _app(self) -> str:
-        return str(self._of_example("apps.add", "/apps/v2/")["id"])
+        return self._shared("/apps/v2", self._of_example("apps.add", "/apps/v2/")["id"])
 
     def _appname(self) -> str:
         return self._one("app").rpartition("-")[0]
 
     def _job(self) -> str:
-        return str(self._compute.run(self._one("app"))["id"])
+        return self._shared("/jobs/v2", self._compute.run(self._one("app"))["id"])
 
     # Metadata, and what watches
 
     def _item(self) -> str:
-        return str(self._result("/meta/v2/data", {"name": "seed", "value": {"height": 3}})["uuid"])
+        made = self._result("/meta/v2/data", {"name": "seed", "value": {"height": 3}})
+        return self._shared("/meta/v2/data", made["uuid"])
 
     def _schema(self) -> str:
-        return str(self._of_example("meta.addSchema", "/meta/v2/schemas")["uuid"])
+        return self._shared("/meta/v2/schemas", self._of_example("meta.addSchema", "/meta/v2/schemas")["uuid"])
 
     def _notification(self) -> str:
         return str(self._of_example("notifications.add", "/notifications/v2/")["id"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import json_schemas, mongo, uuids
-from ..api import ApiError, BadRequest, Call, Forbidden, NotFound, Page, Reply, Unsupported
+from ..api import ApiError, BadRequest, Call, Forbidden, NotFound, Page, Reply
 from ..fields import Fields, shown
 from ..items import ORDERS, Wanted
 from ..search import DEFAULT_LIMIT
@@ -102,7 +102,7 @@ class Meta(Service):
         if fields.get("uuid") not in (None, known.get("uuid")):
             raise BadRequest(f"The uuid in the body, {fields.get('uuid')!r:.80}, is not that of the item.")
         if fields.get("notifications"):
-            raise Unsupported("Notifications within metadata are not served by this sandbox; leave them out.")
+            raise fields.refusal("notifications", "This sandbox takes none within metadata: leave them out.")
         given: Item = {}
         if "name" in body:
             given["name"] = fields.text("name", longest=LONGEST_NAME)
