@@ -10,6 +10,8 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from requests.auth import HTTPBasicAuth
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
 
 from agavepy.sandbox import Sandbox
 
@@ -38,7 +40,18 @@ def schema(service: str) -> Any:
         return _deep(cases, terms)
 
     read.hook(before_generate_case)
+    read.hook(map_case)
     return read
+
+
+def map_case(context: Any, case: Any) -> Any:
+    """Return a case of the coverage phase with examples in its address, unless that is what it is about."""
+    is_coverage = case.meta.phase.name == TestPhase.COVERAGE
+    if is_coverage and case.meta.phase.data.parameter_location != ParameterLocation.PATH:
+        case.path_parameters.update(
+            {each.name: each.examples[0] for each in case.operation.path_parameters if each.examples}
+        )
+    return case
 
 
 def options(service: str) -> settings:

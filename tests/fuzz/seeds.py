@@ -39,7 +39,7 @@ class Seeds:
 
     def filled(self, value: Any) -> Any:
         """Return a value of JSON with the seeds that it names filled in."""
-        if isinstance(value, str):
+        if type(value) is str:  # Schemathesis' bytes are texts as well
             return _SEED.sub(lambda found: self._one(found[1]), value)
         if isinstance(value, dict):
             return {self.filled(key): self.filled(each) for key, each in value.items()}
