@@ -225,6 +225,12 @@ def test_results_come_one_by_one_in_their_order_and_then_nothing(acting: Acting)
     assert [acting.result(execution) for _ in range(5)] == [b"one", b"two", b"three", b"", b""]
 
 
+def test_no_result_is_of_the_type_of_results_all_the_same(acting: Acting) -> None:
+    execution = acting.run(acting.add())
+    answer = acting.http.get(f"/actors/v2/{execution['actorId']}/executions/{execution['id']}/results")
+    assert (answer.content, answer.headers["content-type"]) == (b"", "application/octet-stream")
+
+
 def test_all_results_are_there_as_soon_as_an_execution_is_complete(acting: Acting) -> None:
     actor_id = acting.add(sending(*["x"] * 50))
     sent = [acting.send(actor_id) for _ in range(4)]

@@ -380,6 +380,11 @@ def test_each_element_of_a_bulk_request_has_its_own_outcome(http: Http, other: H
     refusal(http.post("/meta/v2/bulk/create", json={"name": "x"}), status=400)
 
 
+def test_notifications_within_metadata_are_refused(http: Http) -> None:
+    body = {"name": new_name(), "value": 1, "notifications": [{"url": "http://127.0.0.1/", "event": "*"}]}
+    assert "metadata.notifications" in refusal(http.post(DATA, json=body), status=400)
+
+
 # Through the client
 
 
