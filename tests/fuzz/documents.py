@@ -31,7 +31,7 @@ def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _paths(paths: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    # Every address is served with and without a slash at its end, so that one of two operations can have the other form.
+    # Every address is served with and without a slash at its end: one of two operations can have the other form.
     for path, item in paths.items():
         others = item.pop("x-operations", ())
         yield path, item

@@ -1,4 +1,4 @@
-"""What a sensible caller sends: for each parameter a value that leads somewhere. ``seed.NAME`` is seeds.py's to fill."""
+"""What a sensible caller sends: for each parameter a value that leads somewhere. seeds.py fills in ``seed.NAME``."""
 
 from __future__ import annotations
 
