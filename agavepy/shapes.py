@@ -59,8 +59,8 @@ class Shape:
     def settle(self, values: list[Any], field: str, note: Note) -> None:
         """Convert the dates in ``values``, all found at ``field``, and note what departs."""
         if self._other:
-            self._other.settle([value for value in values if type(value) in self._other._types], field, note)
-            values = [value for value in values if type(value) not in self._other._types]
+            self._other.settle([value for value in values if type(value) not in self._types], field, note)
+            values = [value for value in values if type(value) in self._types]
         kinds = set(map(type, values))
         for kind in self._unexpected(kinds):
             note(field, kind.__name__, self.expected)

@@ -63,4 +63,4 @@ def test_every_service_got_its_cases(service: str, campaigns: Campaigns) -> None
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_operation_did_what_it_is_for(service: str, campaigns: Campaigns) -> None:
     names = {f"{service}.{each['operationId']}" for each in operations(document(service))}
-    assert names - set(campaigns(service).successes) == set()
+    assert names - {name for name, number in campaigns(service).successes.items() if number} == set()

@@ -7,6 +7,8 @@ from typing import Any
 import schemathesis
 from schemathesis import checks
 
+from .fields import undeclared
+
 
 @schemathesis.check
 def no_undeclared_server_error(context: Any, response: Any, case: Any) -> None:
@@ -19,6 +21,15 @@ def declared_success(context: Any, response: Any, case: Any) -> None:
     """A success is one that the operation declares by its number; nothing is redirected."""
     is_refusal = response.status_code >= 400
     assert is_refusal or _is_declared(response, case), f"{response.status_code} is no status of {case.operation.label}"
+
+
+@schemathesis.check
+def declared_fields(context: Any, response: Any, case: Any) -> None:
+    """A success has no field that its document does not know."""
+    declared = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if response.status_code < 300 and declared.get("schema", {}).get("type", "file") != "file":
+        found = undeclared(case.operation.schema.raw_schema, declared["schema"], response.json())
+        assert not found, f"The document does not know {', '.join(sorted(set(found)))}"
 
 
 @schemathesis.check
@@ -39,6 +50,7 @@ def _is_declared(response: Any, case: Any) -> bool:
 ALL = [
     no_undeclared_server_error,
     declared_success,
+    declared_fields,
     worded_refusal,
     checks.status_code_conformance,
     checks.content_type_conformance,
