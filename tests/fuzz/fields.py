@@ -14,7 +14,8 @@ def undeclared(document: Mapping[str, Any], schema: Mapping[str, Any], value: An
     """
     schema = _resolved(document, schema)
     if "anyOf" in schema:
-        return min((undeclared(document, each, value, where) for each in schema["anyOf"]), key=len)
+        fitting = [each for each in schema["anyOf"] if _is_array(document, each) == isinstance(value, list)]
+        return min((undeclared(document, each, value, where) for each in fitting), key=len, default=[])
     if isinstance(value, list):
         items = schema.get("items", {})
         return [name for each in value for name in undeclared(document, items, each, f"{where}[]")]
@@ -39,6 +40,10 @@ def _properties(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     for part in schema.get("allOf", ()):
         found |= _properties(document, _resolved(document, part))
     return found
+
+
+def _is_array(document: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    return _resolved(document, schema).get("type") == "array"
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
