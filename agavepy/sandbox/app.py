@@ -348,7 +348,7 @@ class App:
             attachment = envelope.is_true(query.get("force"))
             return file_answer(value, admitted.request.headers, known=self._state.checksums, attachment=attachment)
         if isinstance(value, Octets):
-            return Answer(200, value.data, media_type="application/octet-stream")
+            return Answer(200, value.data, headers={"content-type": "application/octet-stream"})  # also of no bytes
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
         answer = envelope.success(

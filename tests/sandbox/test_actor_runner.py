@@ -233,6 +233,12 @@ def test_a_result_that_is_only_looked_at_stays(acting: Acting) -> None:
     assert acting.result(execution) == b"one"
 
 
+def test_no_result_is_of_the_type_of_results_all_the_same(acting: Acting) -> None:
+    execution = acting.run(acting.add())
+    answer = acting.http.get(f"/actors/v2/{execution['actorId']}/executions/{execution['id']}/results")
+    assert (answer.content, answer.headers["content-type"]) == (b"", "application/octet-stream")
+
+
 def test_all_results_are_there_as_soon_as_an_execution_is_complete(acting: Acting) -> None:
     actor_id = acting.add(sending(*["x"] * 50))
     sent = [acting.send(actor_id) for _ in range(4)]

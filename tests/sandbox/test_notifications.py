@@ -162,9 +162,9 @@ def test_a_body_that_is_no_object_is_refused(http: Http, body: Any) -> None:
     refusal(http.post("/notifications/v2/", json=body), status=400)
 
 
-def test_an_agave_address_is_said_not_to_be_served(http: Http, job: dict[str, Any]) -> None:
+def test_an_agave_address_is_refused(http: Http, job: dict[str, Any]) -> None:
     body = {"associatedUuid": job["id"], "event": "*", "url": "agave://sandbox-storage/inbox"}
-    assert "agave://" in refusal(http.post("/notifications/v2/", json=body), status=501)
+    assert "agave://" in refusal(http.post("/notifications/v2/", json=body), status=400)
 
 
 def test_only_what_one_may_read_can_be_watched(http: Http, other: Http, job: dict[str, Any]) -> None:

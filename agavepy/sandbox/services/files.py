@@ -175,7 +175,7 @@ class Files(Service):
         url: str,
         conversion: Conversion,
         native_format: str,
-        callback_url: str | None,
+        callback_url: Any,
     ) -> None:
         """
         Convert a file of an owner in the background.
@@ -546,7 +546,7 @@ class Files(Service):
 # What a request says
 
 
-def _callbacks(url: str | None, *events: str) -> History:
+def _callbacks(url: Any, *events: str) -> History:
     """Return the notifications of a ``callbackURL``: one delivery each, of its event."""
     return [to_callback(url, event, persistent=False) for event in events] if url else []
 

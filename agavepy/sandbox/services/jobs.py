@@ -269,7 +269,7 @@ class Jobs(Service):
         if self._systems.role_of(system, user) == "GUEST":
             raise Forbidden(f"Permission denied. You need the role USER on the system {system['id']} to run jobs.")
         if system["scheduler"] != "FORK":
-            raise Unsupported(f"Jobs on {system['id']} need {system['scheduler']}; this sandbox runs FORK jobs only.")
+            raise BadRequest(f"Jobs on {system['id']} need {system['scheduler']}; this sandbox runs FORK jobs only.")
         return system
 
     def _up(self, system: System) -> System:

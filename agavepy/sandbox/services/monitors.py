@@ -41,7 +41,10 @@ DOCUMENT: dict[str, Any] = {
         "/monitors/v2/{monitorId}": {
             "put": {
                 "operationId": "switch",
-                "parameters": [{"name": "monitorId", "in": "path", "required": True, "type": "string"}],
+                "parameters": [
+                    {"name": "monitorId", "in": "path", "required": True, "type": "string"},
+                    {"name": "body", "in": "body", "required": True, "schema": {}},
+                ],
                 "responses": {"200": {"description": "The monitor in result."}},
             }
         }

@@ -57,7 +57,7 @@ class Transforms(Service):
             url=fields.text("url", longest=8192).strip(),
             conversion=conversion,
             native_format=_native_format(conversion, fields),
-            callback_url=fields.free_text("callbackUrl") or None,
+            callback_url=fields.get("callbackUrl"),
         )
         return Reply([_record(conversion)], outcome="accepted")
 
