@@ -201,6 +201,9 @@ def require_tidy(tenant: Killable, runs: Sequence[Runs]) -> None:
     assert list(root.rglob(".*.new")) == []
     assert sorted({place.name for place in (root / "actors").glob("*/*/*")} - {"log", "results"}) == []
     assert [place for place in (root / "actors").glob("*/*/results/*") if not place.name[0].isdigit()] == []
+    archived = {job_id for run in runs if isinstance(run, Jobs) for job_id in run.archived}
+    work = [place.name for place in root.glob("systems/sandbox-exec/**/job-*")]
+    assert [name for name in work if any(job_id in name for job_id in archived)] == []
     assert processes_below(root) == []
     assert tenant.log.read_text() == ""
 
