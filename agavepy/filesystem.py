@@ -24,6 +24,7 @@ from .files.download import download
 from .files.entries import Entry
 from .files.reader import Reader
 from .files.send import send_file
+from .files.terms import Terms
 
 _OF_FSSPEC = (
     *("client", "skip_instance_cache", "use_listings_cache", "listings_expiry_time", "max_paths"),
@@ -271,7 +272,7 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         else:
             os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
             with _os_errors(path):
-                download(self.client, path, lpath, progress=_told(callback))
+                download(self.client, path, lpath, Terms(progress=_told(callback)))
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
@@ -401,7 +402,7 @@ def _facts(path: str, entry: Entry) -> dict[str, Any]:
         "size": 0 if entry.is_folder else entry.size_bytes,
         "type": "directory" if entry.is_folder else "file",
         "modified": entry.modified,
-        "permissions": entry.record.get("permissions"),
+        "permissions": entry.permissions,
     }
 
 

@@ -13,7 +13,8 @@ from ..errors import UnsafePath
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _FORBIDDEN_ON_WINDOWS = frozenset('<>:"/\\|?*') | {chr(code) for code in range(32)}
-_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+_PORTS = frozenset(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")
+_DEVICES = _PORTS | {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
 
 
 def check(name: str, *, is_windows: bool = os.name == "nt") -> str:
