@@ -25,7 +25,7 @@ from ..sandbox.receivers import Hook
 from .runs import Jobs, Messages, Runs
 from .writers import Actors, Api, Apps, Documents, Files, Notifications, Systems, Writer
 
-KILLS = 100 if os.environ.get("AGAVEPY_CAMPAIGN") == "full" else 3
+KILLS = 100 if os.environ.get("AGAVEPY_CAMPAIGN") == "full" else 2
 LONGEST_LIFE_S = 1.5
 LONGEST_START_S = 0.8  # how long those live that are killed while they start
 USERS = {"ada": "a password", "bob": "b password"}
