@@ -27,6 +27,7 @@ class Reader:
     def __init__(self, ag: Any, address: Address) -> None:
         self._ag, self._address = ag, address
         self._version: Version | None = None
+        self.size_bytes: int | None = None  # of the whole file, once an answer told
 
     def read(self, start: int, end: int | None = None) -> bytes:
         """
@@ -82,6 +83,8 @@ class Reader:
         self._version = self._version or version
         if version != self._version:
             raise OSError(errno.ESTALE, "The file was changed while it was read", str(self._address))
+        whole = re.search(r"/(\d{1,19})$", response.headers.get("Content-Range", ""))
+        self.size_bytes = int(whole[1]) if whole else None
 
 
 def _range(start: int, end: int | None) -> dict[str, str]:
