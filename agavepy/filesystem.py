@@ -131,10 +131,16 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     def ls(self, path: str, detail: bool = True, refresh: bool = False, **_: Any) -> list[Any]:
         """Return what a folder holds, all of it, or the file itself; of the root, the storage systems."""
         path = self._strip_protocol(path)
-        found = None if refresh else self._ls_from_cache(path)
+        found = None if refresh else self._remembered(path)
         if found is None:
             found = self._listed(path) if path else self._systems()
         return found if detail else [each["name"] for each in found]
+
+    def _remembered(self, path: str) -> list[dict[str, Any]] | None:
+        if path in self.dircache:
+            return list(self.dircache[path])
+        itself = [known for known in self.dircache.get(self._parent(path), ()) if known["name"] == path]
+        return itself if itself and itself[0]["type"] == "file" else None
 
     def _listed(self, path: str) -> list[dict[str, Any]]:
         before = self._changes
@@ -445,7 +451,7 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
             try:
                 act()
             except AgaveHTTPError as error:
-                if error.status_code != 404 or self.isdir(self._parent(path)):
+                if error.status_code != 404:
                     raise
                 changes.make_folder(self.client, addresses.parse(self._parent(path)))
                 act()

@@ -29,8 +29,8 @@ class AgaveFile(AbstractBufferedFile):
 
     def __init__(self, fs: AgaveFileSystem, path: str, mode: str, block_size: Any, **keywords: Any) -> None:
         self._address = fs.address_of_file(path)
-        super().__init__(fs, path, mode, block_size or "default", **keywords)
         self._reader: Reader | None = None
+        super().__init__(fs, path, mode, block_size or "default", **keywords)
         self._refuse_wrong_kind()
         if mode != "rb":
             self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this
