@@ -467,12 +467,3 @@ def test_another_process_finds_it_by_its_protocol_and_restores_the_session(
     command = [sys.executable, "-c", _ELSEWHERE, f"agave://{folder}/a", pickle.dumps(fs).hex()]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert shown.stdout == "tide\ntide\n", shown.stderr
-
-
-def test_pandas_reads_and_writes_tables(ag: Agave, folder: str) -> None:
-    pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    options = {"client": ag}
-    table.to_csv(f"agave://{folder}/table.csv", index=False, storage_options=options)
-    back = pandas.read_csv(f"agave://{folder}/table.csv", storage_options=options)
-    assert back.equals(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -37,19 +38,19 @@ class Reader:
         :raises AgaveHTTPError: the server refused.
         :raises requests.exceptions.RequestException: the network failed, again and again.
         """
-        data, failures = bytearray(), 0
-        while end is None or start + len(data) < end:
-            before = len(data)
+        data, failures = io.BytesIO(), 0  # gives its bytes away without a copy
+        while end is None or start + data.tell() < end:
+            before = data.tell()
             try:
-                for piece in self._arriving(start + len(data), end):
-                    data += piece
+                for piece in self._arriving(start + before, end):
+                    data.write(piece)
                 break
             except requests.exceptions.ConnectionError:
-                failures = failures + 1 if len(data) == before else 1
+                failures = failures + 1 if data.tell() == before else 1
                 if failures >= ATTEMPTS:
                     raise
                 self._ag._transport().pause(failures)
-        return bytes(data)
+        return data.getvalue()
 
     def _arriving(self, start: int, end: int | None) -> Iterator[bytes]:
         try:
