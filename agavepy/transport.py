@@ -277,8 +277,8 @@ def _absolute(request: Request, location: str) -> str:
     try:
         url = urllib.parse.urljoin(request.url, quoted)
         _origin(url)
-    except ValueError as error:
-        raise AgaveError(f"{request.operation}: {redact(quoted[:200])!r} leads nowhere ({error}).") from None
+    except ValueError as error:  # not shown itself: what cannot be read cannot be cleared of secrets
+        raise AgaveError(f"{request.operation}: the server sends it on to no address ({error}).") from None
     return url
 
 
@@ -289,6 +289,7 @@ def _whole(response: requests.Response, request: Request) -> bytes:
     :raises AgaveError: it is larger than any that is meant well, or becomes so when it is unpacked.
     """
     if not _is_harmless(response):
+        response.close()
         coding = response.headers["Content-Encoding"]
         raise AgaveError(f"{request.operation}: the answer comes with Content-Encoding: {coding[:100]}, unasked.")
     kept = bytearray()

@@ -12,8 +12,8 @@ from ..errors import AgaveError, AgaveHTTPError
 from ..records import AttrDict
 from . import addresses
 from .addresses import Address
+from .names import LONGEST_PATH, brief, is_possible
 
-LONGEST_PATH = 8192  # characters; no file system has longer ones
 MOST_ITEMS = 1_000_000  # of one folder; a server that lists more is taken to have no end
 _SAME_LISTINGS = 10  # along one path: nobody nests the very same folder so often
 
@@ -46,7 +46,7 @@ def records(operation: Any, address: Address, *, limit: int | None = None) -> It
     """
     for number, record in enumerate(operation.iterate(limit=limit, **address.keywords)):
         if not isinstance(record, AttrDict):
-            raise AgaveError(f"{operation.spec.name} of {address}: {_brief(repr(record))} in place of a record.")
+            raise AgaveError(f"{operation.spec.name} of {address}: {brief(repr(record))} in place of a record.")
         if number >= MOST_ITEMS:
             raise AgaveError(
                 f"{operation.spec.name} of {address}: more than {MOST_ITEMS:,} records, which may have no end."
@@ -103,13 +103,13 @@ def _itself(found: list[AttrDict], address: Address) -> Entry:
     return Entry(address.name, True, None, modified(facts), facts.get("permissions"))
 
 
-def walk(ag: Any, address: Address, *, names: tuple[str, ...] = ()) -> Iterator[tuple[Place, list[Entry]]]:
+def walk(ag: Any, address: Address) -> Iterator[tuple[Place, list[Entry]]]:
     """
     Yield each folder of a tree with what it holds, from the top; the caller may take folders out of the list.
 
     :raises AgaveError: the tree has no end.
     """
-    top = Place(address, names, Entry(address.name, True, None, None, None))
+    top = Place(address, (), Entry(address.name, True, None, None, None))
     ahead: list[tuple[Place, tuple[int, ...]]] = [(top, ())]
     while ahead:
         place, above = ahead.pop()
@@ -132,7 +132,7 @@ def walk_names(ag: Any, path: str | os.PathLike[str]) -> Iterator[tuple[str, lis
 def _refuse_endless(place: Place, seen: tuple[int, ...]) -> None:
     most = collections.Counter(seen).most_common(1)[0][1]
     if len(place.address.path) > LONGEST_PATH or (most >= _SAME_LISTINGS and seen[-1] != _EMPTY):
-        raise AgaveError(f"{_brief(str(place.address))}: the folders go round in a circle, or deeper than any can.")
+        raise AgaveError(f"{brief(str(place.address))}: the folders go round in a circle, or deeper than any can.")
 
 
 def _fingerprint(held: list[Entry]) -> int:
@@ -148,8 +148,8 @@ def _is_the_folder(record: AttrDict) -> bool:
 
 def _entry(record: AttrDict, folder: Address) -> Entry:
     name = record.get("name")
-    if not isinstance(name, str) or not name or name in (".", "..") or "/" in name or "\0" in name:
-        raise AgaveError(f"files.list of {folder} answered {_brief(repr(name))}, which cannot be a name.")
+    if not is_possible(name):
+        raise AgaveError(f"files.list of {folder} answered {brief(repr(name))}, which cannot be a name.")
     size = record.get("length")
     is_size = isinstance(size, int) and not isinstance(size, bool) and size >= 0
     permissions = record.get("permissions")
@@ -160,7 +160,3 @@ def modified(record: AttrDict) -> datetime.datetime | None:
     """Return the date of an item as the server tells it, or None."""
     moment = record.get("lastModified")
     return moment if isinstance(moment, datetime.datetime) else None
-
-
-def _brief(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:117]}…"

@@ -279,7 +279,11 @@ class Fetch:
         length = _number(response.headers.get("Content-Length", ""))
         found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", response.headers.get("Content-Range", ""))
         if found:
-            return int(found[1]), int(found[3])
+            start, last, size = map(int, found.groups())
+            if not start <= last < size:
+                response.close()
+                raise StartOver(f"the server sent {found[0]}, which is no part of anything")
+            return start, size
         sent = response.request.headers if response.request else {}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", sent.get("Range", ""))
         whole = self._part.remote.size_bytes
