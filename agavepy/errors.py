@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .http_errors import GatewayFault as GatewayFault
 
 
+_LONGEST_SHOWN = 500  # characters of one
 _SHOWN_FAILURES = 5
 
 
@@ -62,7 +63,7 @@ class TransferError(AgaveError):
     def __init__(self, failures: Mapping[str, Exception]) -> None:
         self.failures = dict(failures)
         shown = "; ".join(
-            _printable(f"{name}: {error}") for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
+            f"{_shown(name)}: {_shown(str(error))}" for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
         )
         more = len(self.failures) - _SHOWN_FAILURES
         super().__init__(
@@ -74,8 +75,10 @@ class TransferError(AgaveError):
         return type(self), (self.failures,)
 
 
-def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()  # some names are no text on disk
+def _shown(text: str) -> str:
+    """Return what of a text a terminal can show: names may be no text, be endless, or hold a terminal's orders."""
+    brief = text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in brief)
 
 
 class AgaveException(AgavepyError):

@@ -22,6 +22,7 @@ from .files.download import download
 from .files.entries import Entry
 from .files.reader import Reader
 from .files.send import check_name, send_file
+from .files.terms import Terms
 from .open_files import AgaveFile, CompressedFile, TextFile
 from .paths import redact
 from .refusals import A_FOLDER, MISSING, NO_FOLDER, NOT_EMPTY, THERE_ALREADY, as_os_errors, refusal
@@ -406,7 +407,7 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         else:
             os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
             with as_os_errors(path):
-                download(self.client, path, lpath, progress=_told(callback))
+                download(self.client, path, lpath, Terms(progress=_told(callback)))
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
@@ -504,7 +505,7 @@ def _facts(path: str, entry: Entry) -> dict[str, Any]:
         "size": 0 if entry.is_folder else entry.size_bytes,
         "type": "directory" if entry.is_folder else "file",
         "modified": entry.modified,
-        "permissions": entry.record.get("permissions"),
+        "permissions": entry.permissions,
     }
 
 

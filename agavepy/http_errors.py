@@ -19,7 +19,7 @@ _LONGEST_MESSAGE = 500  # characters of a server's text that are worth reading
 
 class AgaveHTTPError(AgavepyError, requests.exceptions.HTTPError):
     """
-    The server answered with status 400 or more.
+    The server answered with status 400 or more, or with a redirect that leads nowhere.
 
     ``response``, ``status_code``, ``operation`` ("jobs.submit" or empty), ``message`` (the service's own text),
     ``hint`` (what to do about it, or empty) and ``request_id`` (or None). The text begins as that of requests does:
@@ -51,7 +51,7 @@ class GatewayFault(AgaveHTTPError, AgaveException):
 
 def from_response(response: requests.Response, operation: str = "", *, hint: str = "") -> AgaveHTTPError:
     """
-    Return the error that an answer of status 400 or more stands for; its content has been read.
+    Return the error that an answer stands for; its content has been read.
 
     :param hint: what to do about it, at the end of the text.
     """
@@ -75,7 +75,7 @@ def received(
 
 
 def _text(response: requests.Response, message: str, hint: str) -> str:
-    side = "Client" if response.status_code < 500 else "Server"
+    side = {3: "Redirection", 4: "Client"}.get(response.status_code // 100, "Server")
     reason = response.reason or "Unknown"
     text = f"{response.status_code} {side} Error: {reason} for url: {redact(response.url)}"
     if not environment.is_true("TAPIS_PY_VERBOSE_ERRORS", default=True):

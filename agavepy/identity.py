@@ -258,7 +258,7 @@ class Identity(Client):
         response = self._transport().send(request)
         if response.status_code >= 400:
             response = self._sent_again(request, response)
-        if response.status_code >= 400:
+        if response.status_code >= 300 and response.status_code != 304:  # 304: as the caller's own headers asked
             raise self._error(request, response)
         return response
 
@@ -379,7 +379,7 @@ class Identity(Client):
         transport = self._transport()
         quoted = requests.utils.requote_uri(urllib.parse.urljoin(f"{self._base_url('geturl')}/", url))
         by = auth.Bearer(self._current_token) if self._token and transport.is_home(quoted) else None
-        return transport.send(Request("geturl", "GET", quoted, {"Accept": "*/*"}, auth=by))
+        return transport.send(Request("geturl", "GET", quoted, {"Accept": "*/*"}, auth=by, is_bounded=False))
 
     # The machinery behind
 

@@ -6,6 +6,7 @@ import email.utils
 import logging
 import os
 import random
+import string
 import time
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -25,6 +26,8 @@ READ_TIMEOUT_S = 60.0
 ATTEMPTS = 4
 LONGEST_WAIT_S = 30.0  # a server that asks for more gets its answer reported instead
 LONGEST_ERROR_BODY = 1 << 20  # bytes of an error page that are kept
+LONGEST_BODY = 256 << 20  # bytes of an answer that is no file: a hundred times the largest page of a listing
+_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})  # others, and several, grow beyond measure
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # safe or idempotent (RFC 9110, 9.2)
 _PASSING = frozenset({429, 502, 503, 504})
@@ -53,6 +56,7 @@ class Request(NamedTuple):
     timeout: Any = None  # seconds, or (connect, read); None: the defaults
     is_stream: bool = False  # leave the body of a success unread
     is_idempotent: bool | None = None  # None: as its verb says (RFC 9110, 9.2)
+    is_bounded: bool = True  # refuse a body that would fill memory
     follows: bool = True  # redirects; a grant holds a password and goes nowhere else
 
 
@@ -78,7 +82,7 @@ class Transport:
         self._sleep = sleep
         self._origin = _origin(origin)
         self._verify = _certificates(verify)
-        self._session = requests.Session()
+        self._session = _Session()
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)  # as many threads keep a connection each
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -132,7 +136,7 @@ class Transport:
             if response.status_code not in _REDIRECTS or not location:
                 return response
             response.close()
-            request = self._redirected(request, response.status_code, urllib.parse.urljoin(request.url, location))
+            request = self._redirected(request, response.status_code, _absolute(request, location))
         raise AgaveError(
             f"{request.operation}: more than {_MOST_REDIRECTS} redirects, the last to {redact(request.url)}."
         )
@@ -153,10 +157,10 @@ class Transport:
             cert=None,
             allow_redirects=False,
         )
-        if response.status_code >= 400:
-            _read_bounded(response)
+        if response.status_code >= 300:
+            _keep(response, _beginning(response))
         elif not request.is_stream:
-            response.content  # noqa: B018 - reads the body, here where a break can still be repeated
+            _keep(response, _whole(response, request))  # here, where a break can still be repeated
         return response
 
     def _redirected(self, request: Request, status: int, url: str) -> Request:
@@ -256,23 +260,75 @@ def _attach_body(prepared: requests.PreparedRequest, body: Any) -> None:
         prepared.headers["Content-Length"] = str(len(body or b""))
 
 
-def _read_bounded(response: requests.Response) -> None:
-    """Read an error page, but no more of it than anybody would want to see."""
+class _Session(requests.Session):
+    """A session that looks at no redirect: requests reads all of one, and stumbles over where it leads."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        return iter(())
+
+
+def _absolute(request: Request, location: str) -> str:
+    """
+    Return where a redirect leads, quoted where that was left out.
+
+    :raises AgaveError: it is no address.
+    """
+    quoted = urllib.parse.quote(location.encode("latin-1", "replace"), safe=string.punctuation)
+    try:
+        url = urllib.parse.urljoin(request.url, quoted)
+        _origin(url)
+    except ValueError as error:  # not shown itself: what cannot be read cannot be cleared of secrets
+        raise AgaveError(f"{request.operation}: the server sends it on to no address ({error}).") from None
+    return url
+
+
+def _whole(response: requests.Response, request: Request) -> bytes:
+    """
+    Return the body of an answer.
+
+    :raises AgaveError: it is larger than any that is meant well, or becomes so when it is unpacked.
+    """
+    if not _is_harmless(response):
+        response.close()
+        coding = response.headers["Content-Encoding"]
+        raise AgaveError(f"{request.operation}: the answer comes with Content-Encoding: {coding[:100]}, unasked.")
+    kept = bytearray()
+    for chunk in response.iter_content(1 << 16):
+        kept += chunk
+        if request.is_bounded and len(kept) > LONGEST_BODY:
+            response.close()
+            raise AgaveError(f"{request.operation}: the answer is longer than {LONGEST_BODY >> 20} MiB, and not read.")
+    return bytes(kept)
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return an error page, but no more of it than anybody would want to see."""
     kept = bytearray()
     for chunk in _chunks(response):
         kept += chunk
         if len(kept) >= LONGEST_ERROR_BODY:
             response.close()
             break
-    response._content = bytes(kept[:LONGEST_ERROR_BODY])
-    response._content_consumed = True
+    return bytes(kept[:LONGEST_ERROR_BODY])
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
+    if not _is_harmless(response):
+        response.close()
+        return
     try:
         yield from response.iter_content(1 << 16)
     except requests.exceptions.RequestException:
         return  # the status is known: a broken error page is still that error
+
+
+def _is_harmless(response: requests.Response) -> bool:
+    return response.headers.get("Content-Encoding", "").strip().lower() in _CODINGS
+
+
+def _keep(response: requests.Response, content: bytes) -> None:
+    response._content = content
+    response._content_consumed = True
 
 
 def _backoff_s(attempt: int) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import random
 import socket
 import subprocess
@@ -83,7 +84,9 @@ def _started(root: Path, port: int, *options: str) -> Iterator[subprocess.Popen[
     """Run the command for as long as the block lasts; it need not answer yet when the block begins."""
     command = [sys.executable, "-m", "agavepy", "sandbox", "--root", str(root), "--port", str(port), *options]
     command += ["--user", f"{USER}:{PASSWORD}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Modules are compiled once, as they are for anybody who has them installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
         finally:
@@ -98,15 +101,15 @@ def _free_port() -> int:
 # Before
 
 
-def first_answer_s(root: Path | None = None) -> float:
-    """Return seconds from the start of the process to the first answer, the best of three; None: on a fresh root."""
-    return min(_first_answer_s(root) for _ in range(3))
+def first_answer_s() -> float:
+    """Return seconds from the start of a tenant's process, on a fresh root, to its first answer: the best of five."""
+    return min(_first_answer_s() for _ in range(5))
 
 
-def _first_answer_s(root: Path | None) -> float:
-    with tempfile.TemporaryDirectory() as fresh:
+def _first_answer_s() -> float:
+    with tempfile.TemporaryDirectory() as root:
         port, begun = _free_port(), time.perf_counter()
-        with _started(root or Path(fresh), port):
+        with _started(Path(root), port):
             while not _answers(port):
                 time.sleep(_PAUSE_S)
                 assert time.perf_counter() < begun + _START_TIMEOUT_S, "the tenant does not start"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import urllib.parse
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def parse(text: str | os.PathLike[str]) -> Address:
     :raises AgaveError: it names no system.
     :raises UnsafePath: a name in it is ``.`` or ``..``.
     """
-    given = os.fspath(text)
+    given = text.as_posix() if isinstance(text, pathlib.PurePath) else os.fspath(text)
     if not isinstance(given, str):
         raise TypeError(f"{given!r}: an address is text: 'system-id/path'.")
     plain = given.removeprefix(SCHEME) if given.startswith(SCHEME) else given.lstrip("/")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 from typing import NamedTuple
 
-from ..errors import AgaveError, FileConflict
+from ..errors import FileConflict
 
 
 class There(NamedTuple):
@@ -15,10 +16,9 @@ class There(NamedTuple):
     modified: datetime.datetime | None
 
 
-def check(overwrite: bool | str) -> None:
-    """:raises AgaveError: it is none of the three answers."""
-    if overwrite not in (True, False, "newer"):
-        raise AgaveError(f"overwrite={overwrite!r}: True, False or 'newer'.")
+def local(facts: os.stat_result) -> There:
+    """Return what a file of this machine is compared by."""
+    return There(facts.st_size, datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc))
 
 
 def is_wanted(overwrite: bool | str, *, source: There, target: There | None, name: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import errno
 import os
+import stat
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,12 +17,11 @@ from .conflicts import There
 from .entries import Entry
 from .failures import Failures
 from .patterns import Choice
-from .progress import Progress, Told
+from .progress import Progress
+from .terms import Terms
 
 if TYPE_CHECKING:
     import requests
-
-WORKERS = 4
 
 Source = Callable[[Mapping[str, str]], "requests.Response"]  # request headers → the streamed answer
 
@@ -40,25 +40,19 @@ def download(
     ag: Any,
     source: str | os.PathLike[str],
     destination: str | os.PathLike[str],
-    *,
-    overwrite: bool | str = True,
-    include: str | Iterable[str] | None = None,
-    exclude: str | Iterable[str] | None = None,
-    workers: int = WORKERS,
-    progress: bool | Told | None = None,
+    terms: Terms = Terms(),  # noqa: B008 - never changed
 ) -> None:
     """
     Bring a file, or what is in a folder; see :meth:`agavepy.agave.Agave.files_download`.
 
     :param ag: a client.
     """
-    conflicts.check(overwrite)
     address = addresses.parse(source)
     found = entries.at(ag, address)
-    with Progress(progress, title=f"from {address.system}") as shown:
-        job = _Download(ag, overwrite=overwrite, workers=workers, shown=shown)
+    with Progress(terms.progress, title=f"from {address.system}") as shown:
+        job = _Download(ag, terms, shown)
         if found.is_folder:
-            job.folder(address, Path(destination), Choice(include, exclude))
+            job.folder(address, Path(destination))
         else:
             job.file(Wanted(address, found, _target(destination, address.name), address.name))
 
@@ -69,6 +63,7 @@ def save(ag: Any, source: Source, target: Path, *, name: str) -> None:
 
     :param source: called with headers, gives the streamed answer.
     """
+    _there(target)
     with Progress(False, title=name) as shown:
         _bring(ag, source, target, name=name, size_bytes=None, lines=1, shown=shown, stop=threading.Event())
 
@@ -76,14 +71,14 @@ def save(ag: Any, source: Source, target: Path, *, name: str) -> None:
 class _Download:
     """One command's settings, and what it does with a file or a folder."""
 
-    def __init__(self, ag: Any, *, overwrite: bool | str, workers: int, shown: Progress) -> None:
-        self._ag, self._overwrite, self._workers, self._shown = ag, overwrite, workers, shown
+    def __init__(self, ag: Any, terms: Terms, shown: Progress) -> None:
+        self._ag, self._terms, self._choice, self._shown = ag, terms, terms.choice, shown
         self._stop = threading.Event()
 
     def file(self, wanted: Wanted, *, lines: int | None = None) -> None:
         there = _there(wanted.target)
         source = There(wanted.entry.size_bytes, wanted.entry.modified)
-        if not conflicts.is_wanted(self._overwrite, source=source, target=there, name=str(wanted.target)):
+        if not conflicts.is_wanted(self._terms.overwrite, source=source, target=there, name=str(wanted.target)):
             return
         self._shown.expect(wanted.entry.size_bytes)
         _bring(
@@ -93,12 +88,12 @@ class _Download:
             name=wanted.name,
             taken=wanted.taken,
             size_bytes=wanted.entry.size_bytes,
-            lines=lines or self._workers,
+            lines=lines or self._terms.workers,
             shown=self._shown,
             stop=self._stop,
         )
 
-    def folder(self, address: Address, destination: Path, choice: Choice) -> None:
+    def folder(self, address: Address, destination: Path) -> None:
         if destination.exists() and not destination.is_dir():
             raise FileConflict(f"{destination} is a file; {address} is a folder.")
         failures = Failures()
@@ -107,15 +102,15 @@ class _Download:
             with failures.noted(str(wanted.address)):
                 self.file(wanted, lines=1)
 
-        crew.run(self._wanted(address, destination, choice, failures), bring, hands=self._workers, stop=self._stop)
+        crew.run(self._wanted(address, destination, failures), bring, hands=self._terms.workers, stop=self._stop)
         failures.raise_if_any()
 
-    def _wanted(self, address: Address, top: Path, choice: Choice, failures: Failures) -> Iterator[Wanted]:
+    def _wanted(self, address: Address, top: Path, failures: Failures) -> Iterator[Wanted]:
         """Yield the files of a tree as its listings come; make the folders they need."""
         for place, held in entries.walk(self._ag, address):
-            held[:] = _meant(held, place.names, choice)
+            held[:] = _meant(held, place.names, self._choice)
             folder = top.joinpath(*place.names)
-            if choice.has_all or any(not entry.is_folder for entry in held):
+            if self._choice.has_all or any(not entry.is_folder for entry in held):
                 _make_folder(folder, top)
             held[:] = _possible(held, place, _clashing(held, folder), failures)
             taken = frozenset(entry.name for entry in held)
@@ -161,13 +156,23 @@ def _target(destination: str | os.PathLike[str], name: str) -> Path:
 
 
 def _there(target: Path) -> There | None:
+    """
+    Return what is at a file's place; None: nothing.
+
+    :raises FileConflict: it is not to be replaced, such as a folder or ``/dev/null``.
+    :raises FileNotFoundError: there is no folder to put the file in.
+    """
     try:
         facts = target.stat()
     except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent)) from None
         return None
-    if target.is_dir():
+    if stat.S_ISDIR(facts.st_mode):
         raise FileConflict(f"{target} is a folder: a file cannot take its place.")
-    return There(facts.st_size, datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc))
+    if not stat.S_ISREG(facts.st_mode):
+        raise FileConflict(f"{target} is no regular file: none can take its place.")
+    return conflicts.local(facts)
 
 
 def _meant(held: list[Entry], above: tuple[str, ...], choice: Choice) -> list[Entry]:

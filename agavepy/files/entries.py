@@ -12,8 +12,9 @@ from ..errors import AgaveError, AgaveHTTPError
 from ..records import AttrDict
 from . import addresses
 from .addresses import Address
+from .names import LONGEST_PATH, brief, is_possible
 
-LONGEST_PATH = 8192  # characters; no file system has longer ones
+MOST_ITEMS = 1_000_000  # of one folder; a server that lists more is taken to have no end
 _SAME_LISTINGS = 10  # along one path: nobody nests the very same folder so often
 
 
@@ -24,7 +25,7 @@ class Entry(NamedTuple):
     is_folder: bool
     size_bytes: int | None  # None: the server says nothing that could be true
     modified: datetime.datetime | None
-    record: AttrDict
+    permissions: Any  # the caller's, in the server's word; None: it says nothing
 
 
 class Place(NamedTuple):
@@ -35,14 +36,32 @@ class Place(NamedTuple):
     entry: Entry
 
 
-def listed(ag: Any, address: Address, *, page_size: int = 250) -> Iterator[Entry]:
+def records(operation: Any, address: Address, *, limit: int | None = None) -> Iterator[AttrDict]:
     """
-    Yield what a folder holds, or the file itself, page by page.
+    Yield the records of all pages that an operation has for a place.
 
+    :param operation: ``ag.files.list``, or another that has pages.
     :raises AgaveHTTPError: there is no such place, or it is not the caller's to read.
+    :raises AgaveError: the server answers with something else, or without end.
+    """
+    for number, record in enumerate(operation.iterate(limit=limit, **address.keywords)):
+        if not isinstance(record, AttrDict):
+            raise AgaveError(f"{operation.spec.name} of {address}: {brief(repr(record))} in place of a record.")
+        if number >= MOST_ITEMS:
+            raise AgaveError(
+                f"{operation.spec.name} of {address}: more than {MOST_ITEMS:,} records, which may have no end."
+                f" To read them all the same: ag.{operation.spec.name}.iterate(…)."
+            )
+        yield record
+
+
+def listed(ag: Any, address: Address) -> Iterator[Entry]:
+    """
+    Yield what a folder holds, or the file itself, page by page; errors as of :func:`records`.
+
     :raises AgaveError: the server lists what cannot be a name.
     """
-    for record in ag.files.list.iterate(page_size=page_size, **address.keywords):
+    for record in records(ag.files.list, address):
         if not _is_the_folder(record):
             yield _entry(record, address)
 
@@ -63,34 +82,34 @@ def at(ag: Any, address: Address) -> Entry:
 
     :raises AgaveHTTPError: nothing is (404), or it is not the caller's to know.
     """
-    return _itself(ag.files.list(limit=1, **address.keywords), address)
+    return _itself(list(records(ag.files.list, address, limit=1)), address)
 
 
 def look(ag: Any, address: Address) -> tuple[Entry, list[Entry]]:
     """Return what is at an address, and what it holds if it is a folder; errors as of :func:`at`."""
-    records = list(ag.files.list.iterate(**address.keywords))
-    itself = _itself(records, address)
-    held = [_entry(record, address) for record in records if itself.is_folder and not _is_the_folder(record)]
+    found = list(records(ag.files.list, address))
+    itself = _itself(found, address)
+    held = [_entry(record, address) for record in found if itself.is_folder and not _is_the_folder(record)]
     return itself, held
 
 
-def _itself(records: list[Any], address: Address) -> Entry:
+def _itself(found: list[AttrDict], address: Address) -> Entry:
     """Return the item that a listing is of; the first of the records is the item, if the server lists it."""
-    if records and not _is_the_folder(records[0]):
-        entry = _entry(records[0], address)
+    if found and not _is_the_folder(found[0]):
+        entry = _entry(found[0], address)
         if not entry.is_folder and entry.name == address.name:
             return entry
-    facts = records[0] if records else AttrDict()
-    return Entry(address.name, True, None, modified(facts), facts)
+    facts = found[0] if found else AttrDict()
+    return Entry(address.name, True, None, modified(facts), facts.get("permissions"))
 
 
-def walk(ag: Any, address: Address, *, names: tuple[str, ...] = ()) -> Iterator[tuple[Place, list[Entry]]]:
+def walk(ag: Any, address: Address) -> Iterator[tuple[Place, list[Entry]]]:
     """
     Yield each folder of a tree with what it holds, from the top; the caller may take folders out of the list.
 
     :raises AgaveError: the tree has no end.
     """
-    top = Place(address, names, Entry(address.name, True, None, None, AttrDict()))
+    top = Place(address, (), Entry(address.name, True, None, None, None))
     ahead: list[tuple[Place, tuple[int, ...]]] = [(top, ())]
     while ahead:
         place, above = ahead.pop()
@@ -113,7 +132,7 @@ def walk_names(ag: Any, path: str | os.PathLike[str]) -> Iterator[tuple[str, lis
 def _refuse_endless(place: Place, seen: tuple[int, ...]) -> None:
     most = collections.Counter(seen).most_common(1)[0][1]
     if len(place.address.path) > LONGEST_PATH or (most >= _SAME_LISTINGS and seen[-1] != _EMPTY):
-        raise AgaveError(f"{_brief(str(place.address))}: the folders go round in a circle, or deeper than any can.")
+        raise AgaveError(f"{brief(str(place.address))}: the folders go round in a circle, or deeper than any can.")
 
 
 def _fingerprint(held: list[Entry]) -> int:
@@ -123,24 +142,21 @@ def _fingerprint(held: list[Entry]) -> int:
 _EMPTY = _fingerprint([])
 
 
-def _is_the_folder(record: Any) -> bool:
-    return isinstance(record, AttrDict) and record.get("name") == "."
+def _is_the_folder(record: AttrDict) -> bool:
+    return bool(record.get("name") == ".")
 
 
-def _entry(record: Any, folder: Address) -> Entry:
-    name = record.get("name") if isinstance(record, AttrDict) else None
-    if not isinstance(name, str) or not name or name in (".", "..") or "/" in name or "\0" in name:
-        raise AgaveError(f"files.list of {folder} answered {_brief(repr(name))}, which cannot be a name.")
+def _entry(record: AttrDict, folder: Address) -> Entry:
+    name = record.get("name")
+    if not is_possible(name):
+        raise AgaveError(f"files.list of {folder} answered {brief(repr(name))}, which cannot be a name.")
     size = record.get("length")
     is_size = isinstance(size, int) and not isinstance(size, bool) and size >= 0
-    return Entry(name, record.get("type") == "dir", size if is_size else None, modified(record), record)
+    permissions = record.get("permissions")
+    return Entry(name, record.get("type") == "dir", size if is_size else None, modified(record), permissions)
 
 
 def modified(record: AttrDict) -> datetime.datetime | None:
     """Return the date of an item as the server tells it, or None."""
     moment = record.get("lastModified")
     return moment if isinstance(moment, datetime.datetime) else None
-
-
-def _brief(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:117]}…"

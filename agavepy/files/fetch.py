@@ -29,6 +29,7 @@ PROBE_BYTES = 8 << 20
 _BEHIND_FROM_BYTES = 4 << 20  # of smaller files, a thread costs more than it gains
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}  # RFC 3230, the ones worth asking for
 _WANTED = "sha-256"
+_STATUSES = frozenset({200, 203, 204, 206})  # those that bring a file, or a part; 204: an empty one
 
 Source = Callable[[Mapping[str, str]], requests.Response]  # request headers → the streamed answer
 
@@ -265,6 +266,9 @@ class Fetch:
             response.close()
             coding = headers["Content-Encoding"]
             raise AgaveError(f"{self._name}: the server sent it with Content-Encoding: {coding}, unasked.")
+        if response.status_code not in _STATUSES:
+            response.close()
+            raise AgaveError(f"{self._name}: the server answered {response.status_code}, which brings no file.")
         start, size = self._extent(response)
         remote = Remote(size, headers.get("ETag"), headers.get("Last-Modified"))
         gives_ranges = response.status_code == 206 or headers.get("Accept-Ranges", "").lower() == "bytes"
@@ -275,7 +279,11 @@ class Fetch:
         length = _number(response.headers.get("Content-Length", ""))
         found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", response.headers.get("Content-Range", ""))
         if found:
-            return int(found[1]), int(found[3])
+            start, last, size = map(int, found.groups())
+            if not start <= last < size:
+                response.close()
+                raise StartOver(f"the server sent {found[0]}, which is no part of anything")
+            return start, size
         sent = response.request.headers if response.request else {}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", sent.get("Range", ""))
         whole = self._part.remote.size_bytes
@@ -340,5 +348,5 @@ def _digest(headers: Mapping[str, str]) -> tuple[str, bytes] | None:
 def _seconds(date: str | None) -> float | None:
     try:
         return email.utils.parsedate_to_datetime(date).timestamp() if date else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -88,7 +88,7 @@ def _outcome(events: list[AttrDict]) -> AttrDict | None:
 
 def _history(ag: Any, place: Address) -> list[AttrDict]:
     try:
-        return list(ag.files.getHistory.iterate(**place.keywords))
+        return list(entries.records(ag.files.getHistory, place))
     except AgaveHTTPError as error:
         if error.status_code == 404:  # nothing happened there yet
             return []

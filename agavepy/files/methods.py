@@ -71,17 +71,10 @@ class FilesMethods:
         :raises AgaveHTTPError: the server refused.
         """
         from .download import download
+        from .terms import Terms
 
-        download(
-            self,
-            source,
-            destination,
-            overwrite=overwrite,
-            include=include,
-            exclude=exclude,
-            workers=workers,
-            progress=progress,
-        )
+        terms = Terms(overwrite=overwrite, include=include, exclude=exclude, workers=workers, progress=progress)
+        download(self, source, destination, terms)
 
     def files_upload(
         self,
@@ -105,18 +98,11 @@ class FilesMethods:
         :raises FileConflict: a file is there, and ``overwrite`` forbids to replace it.
         :raises AgaveHTTPError: the server refused.
         """
+        from .terms import Terms
         from .upload import upload
 
-        upload(
-            self,
-            source,
-            destination,
-            overwrite=overwrite,
-            include=include,
-            exclude=exclude,
-            workers=workers,
-            progress=progress,
-        )
+        terms = Terms(overwrite=overwrite, include=include, exclude=exclude, workers=workers, progress=progress)
+        upload(self, source, destination, terms)
 
     def files_copy(self, source: Path, destination: Path) -> None:
         """Copy a file or folder on its system; to another system too, and then this returns once it is there."""

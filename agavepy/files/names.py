@@ -8,12 +8,15 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from ..errors import UnsafePath
 
+LONGEST_PATH = 8192  # characters; no file system has longer ones
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _FORBIDDEN_ON_WINDOWS = frozenset('<>:"/\\|?*') | {chr(code) for code in range(32)}
-_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
+_PORTS = frozenset(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³")
+_DEVICES = _PORTS | {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
 
 
 def check(name: str, *, is_windows: bool = os.name == "nt") -> str:
@@ -22,10 +25,20 @@ def check(name: str, *, is_windows: bool = os.name == "nt") -> str:
 
     :raises UnsafePath: it would lead elsewhere, or cannot be a file's name.
     """
-    if not name or name in (".", "..") or "/" in name or "\0" in name or (is_windows and _is_bad_on_windows(name)):
-        shown = name if len(name) <= 80 else f"{name[:77]}…"
-        raise UnsafePath(f"The server's name {shown!r} cannot be that of a file here.")
+    if not is_possible(name) or (is_windows and _is_bad_on_windows(name)):
+        raise UnsafePath(f"The server's name {brief(repr(name))} cannot be that of a file here.")
     return name
+
+
+def is_possible(name: Any) -> TypeGuard[str]:
+    """Tell whether it can be the name of one item of a folder, on any machine."""
+    is_text = isinstance(name, str) and 0 < len(name) <= LONGEST_PATH
+    return is_text and name not in (".", "..") and "/" not in name and "\0" not in name
+
+
+def brief(text: str) -> str:
+    """Return as much of a text as an error needs of it."""
+    return text if len(text) <= 120 else f"{text[:117]}…"
 
 
 def _is_bad_on_windows(name: str) -> bool:

@@ -6,6 +6,7 @@ import datetime
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ _LETTERS = {"READ": "r", "WRITE": "w", "EXECUTE": "x"}
 def show_listing(ag: Any, path: str | os.PathLike[str], *, long_format: bool = False) -> list[AttrDict]:
     """Print what a folder holds, sorted by name; return the records."""
     address = addresses.parse(path)
-    records = list(ag.files.list.iterate(**address.keywords))
+    records = list(entries.records(ag.files.list, address))
     records.sort(key=lambda record: (record.get("name") != ".", str(record.get("name")).lower()))
     for line in _long(records) if long_format else _columns([_shown(record) for record in records]):
         print(line)
@@ -30,7 +31,7 @@ def show_listing(ag: Any, path: str | os.PathLike[str], *, long_format: bool = F
 
 def show_permissions(ag: Any, path: str | os.PathLike[str]) -> list[AttrDict]:
     """Print who may do what with a file or folder; return the records."""
-    found = list(ag.files.listPermissions.iterate(**addresses.parse(path).keywords))
+    found = list(entries.records(ag.files.listPermissions, addresses.parse(path)))
     prompts.print_table(
         ("USER", "READ", "WRITE", "EXEC"), ([each.get("username"), *_yes_or_no(each)] for each in found)
     )
@@ -54,7 +55,7 @@ def update_permissions(
 
 def show_history(ag: Any, path: str | os.PathLike[str]) -> list[AttrDict]:
     """Print what happened to a file or folder, the oldest first; return the records."""
-    found = list(ag.files.getHistory.iterate(**addresses.parse(path).keywords))
+    found = list(entries.records(ag.files.getHistory, addresses.parse(path)))
     header = ("USER", "EVENT", "DATE", "DESCRIPTION")
     prompts.print_table(header, (_event(each) for each in found))
     return found
@@ -83,14 +84,25 @@ def _columns(names: list[str]) -> Iterator[str]:
     """Yield lines of as many columns as the terminal has room for, filled from left to right."""
     if not names:
         return
-    width = max(map(len, names)) + 2
+    widths = [_width(name) for name in names]
+    width = max(widths) + 2
     count = max(1, shutil.get_terminal_size().columns // width)
+    cells = list(zip(names, widths, strict=True))
     for start in range(0, len(names), count):
-        yield "".join(name.ljust(width) for name in names[start : start + count]).rstrip()
+        yield "".join(name + " " * (width - own) for name, own in cells[start : start + count]).rstrip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of East Asia two, accents of their own none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        2 if unicodedata.east_asian_width(letter) in "WF" else not unicodedata.combining(letter) for letter in text
+    )
 
 
 def _long(records: list[AttrDict]) -> Iterator[str]:
-    sizes = [str(record.get("length", "")) for record in records]
+    sizes = [str(length) if isinstance(length := record.get("length"), int) else "" for record in records]
     width = max(map(len, sizes), default=0)
     for record, size in zip(records, sizes, strict=True):
         yield f"{_mode(record)} {size:>{width}} {_date(record)} {_shown(record)}"
@@ -105,5 +117,8 @@ def _mode(record: AttrDict) -> str:
 
 def _date(record: AttrDict) -> str:
     moment = entries.modified(record)
-    moment = moment and moment.astimezone()
+    try:
+        moment = moment and moment.astimezone()
+    except (OverflowError, OSError):  # in the year 1 or 9999; before 1970 on Windows
+        moment = None
     return f"{moment:%b} {moment.day:>2} {moment:%H:%M}" if moment else " " * 12

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +15,9 @@ from .conflicts import There
 from .entries import Entry
 from .failures import Failures
 from .patterns import Choice
-from .progress import Progress, Told
+from .progress import Progress
 from .send import check_name, send
-
-WORKERS = 4
+from .terms import Terms
 
 
 class Outbound(NamedTuple):
@@ -35,24 +33,18 @@ def upload(
     ag: Any,
     source: str | os.PathLike[str],
     destination: str | os.PathLike[str],
-    *,
-    overwrite: bool | str = True,
-    include: str | Iterable[str] | None = None,
-    exclude: str | Iterable[str] | None = None,
-    workers: int = WORKERS,
-    progress: bool | Told | None = None,
+    terms: Terms = Terms(),  # noqa: B008 - never changed
 ) -> None:
     """
     Send a file, or what is in a folder; see :meth:`agavepy.agave.Agave.files_upload`.
 
     :param ag: a client.
     """
-    conflicts.check(overwrite)
     path, address = Path(source), addresses.parse(destination)
-    with Progress(progress, title=f"to {address.system}") as shown:
-        job = _Upload(ag, overwrite=overwrite, workers=workers, shown=shown)
+    with Progress(terms.progress, title=f"to {address.system}") as shown:
+        job = _Upload(ag, terms, shown)
         if path.is_dir():
-            job.folder(path, address, Choice(include, exclude))
+            job.folder(path, address)
         else:
             job.file(_outbound(ag, path, address))
 
@@ -60,16 +52,15 @@ def upload(
 class _Upload:
     """One command's settings, and what it does with a file or a folder."""
 
-    def __init__(self, ag: Any, *, overwrite: bool | str, workers: int, shown: Progress) -> None:
-        self._ag, self._overwrite, self._workers, self._shown = ag, overwrite, workers, shown
+    def __init__(self, ag: Any, terms: Terms, shown: Progress) -> None:
+        self._ag, self._terms, self._choice, self._shown = ag, terms, terms.choice, shown
         self._stop = threading.Event()
 
     def file(self, outbound: Outbound) -> None:
-        facts = outbound.path.stat()
-        source = There(facts.st_size, datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc))
-        if not conflicts.is_wanted(self._overwrite, source=source, target=_there(outbound), name=str(outbound.target)):
+        source, there = conflicts.local(outbound.path.stat()), _there(outbound)
+        if not conflicts.is_wanted(self._terms.overwrite, source=source, target=there, name=str(outbound.target)):
             return
-        self._shown.expect(facts.st_size)
+        self._shown.expect(source.size_bytes)
         send(
             self._ag,
             outbound.path,
@@ -79,20 +70,20 @@ class _Upload:
             stop=self._stop,
         )
 
-    def folder(self, top: Path, address: Address, choice: Choice) -> None:
+    def folder(self, top: Path, address: Address) -> None:
         failures = Failures()
 
         def send_one(outbound: Outbound) -> None:
             with failures.noted(str(outbound.path)):
                 self.file(outbound)
 
-        crew.run(self._outbound(top, address, choice, failures), send_one, hands=self._workers, stop=self._stop)
+        crew.run(self._outbound(top, address, failures), send_one, hands=self._terms.workers, stop=self._stop)
         failures.raise_if_any()
 
-    def _outbound(self, top: Path, address: Address, choice: Choice, failures: Failures) -> Iterator[Outbound]:
+    def _outbound(self, top: Path, address: Address, failures: Failures) -> Iterator[Outbound]:
         """Yield the files of a tree; make the folders they need first."""
-        for folder, names, files in _walk(top, choice, failures):
-            if not (choice.has_all or files):
+        for folder, names, files in _walk(top, self._choice, failures):
+            if not (self._choice.has_all or files):
                 continue
             target = address
             for name in names:
@@ -106,7 +97,7 @@ class _Upload:
     def _held(self, folder: Address) -> Mapping[str, Entry]:
         """Make a folder; return what is in it already, where that matters."""
         changes.make_folder(self._ag, folder)
-        if self._overwrite is True:
+        if self._terms.overwrite is True:
             return {}
         return {entry.name: entry for entry in entries.listed(self._ag, folder)}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 
 def give_back() -> None:
     """
@@ -11,6 +9,8 @@ def give_back() -> None:
 
     A password that was checked leaves 16 MB behind, a TLS connection a quarter of one. It takes some milliseconds.
     """
+    import ctypes  # not before the tenant answers
+
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # other C libraries have no such function
         trim(0)

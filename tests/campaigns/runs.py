@@ -73,6 +73,7 @@ class Jobs(Runs):
         super().__init__(api, friend, seed)
         self._hook = hook
         self._told = told
+        self.archived: set[str] = set()  # those that have left nothing but their archives
 
     @property
     def actions(self) -> list[Callable[[], None]]:
@@ -124,6 +125,7 @@ class Jobs(Runs):
         if job["status"] == "FINISHED":
             outputs = {each: self._output(name, each) for each in ("name", "data", "copy")}
             assert outputs == {"name": f"{job['name']}\n", "data": "the input", "copy": "the input"}
+            self.archived |= {name} if job["archive"] else set()
         if job["status"] == "FAILED":
             assert "The tenant was stopped" in job["message"], job["message"]
 

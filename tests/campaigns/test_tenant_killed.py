@@ -25,7 +25,7 @@ from ..sandbox.receivers import Hook
 from .runs import Jobs, Messages, Runs
 from .writers import Actors, Api, Apps, Documents, Files, Notifications, Systems, Writer
 
-KILLS = 100 if os.environ.get("AGAVEPY_CAMPAIGN") == "full" else 3
+KILLS = 100 if os.environ.get("AGAVEPY_CAMPAIGN") == "full" else 2
 LONGEST_LIFE_S = 1.5
 LONGEST_START_S = 0.8  # how long those live that are killed while they start
 USERS = {"ada": "a password", "bob": "b password"}
@@ -201,6 +201,9 @@ def require_tidy(tenant: Killable, runs: Sequence[Runs]) -> None:
     assert list(root.rglob(".*.new")) == []
     assert sorted({place.name for place in (root / "actors").glob("*/*/*")} - {"log", "results"}) == []
     assert [place for place in (root / "actors").glob("*/*/results/*") if not place.name[0].isdigit()] == []
+    archived = {job_id for run in runs if isinstance(run, Jobs) for job_id in run.archived}
+    work = [place.name for place in root.glob("systems/sandbox-exec/**/job-*")]
+    assert [name for name in work if any(job_id in name for job_id in archived)] == []
     assert processes_below(root) == []
     assert tenant.log.read_text() == ""
 

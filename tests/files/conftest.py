@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,8 @@ def got(ag: Agave, address: str) -> bytes:
 
 def noise(size: int) -> bytes:
     return os.urandom(size)
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    """Return path → bytes of all that is in a folder of this machine."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if not path.is_dir()}

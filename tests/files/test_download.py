@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import hashlib
 import json
 import math
 import os
@@ -25,9 +22,8 @@ from agavepy.files import fetch
 from agavepy.files.download import files_download
 from agavepy.sandbox import Sandbox
 
-from ..recording import Answer, Received, Recorder
 from ..relay import Relay, relaying
-from .conftest import noise, put
+from .conftest import held, noise, put
 
 MEGABYTE = 1 << 20
 
@@ -393,10 +389,6 @@ def _keywords(address: str) -> dict[str, str]:
     return {"systemId": system, "filePath": path}
 
 
-def held(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if not path.is_dir()}
-
-
 def test_a_folder_comes_with_all_it_holds(ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path) -> None:
     ag.files_download(remote, tmp_path / "down")
     assert held(tmp_path / "down") == tree
@@ -474,129 +466,3 @@ def test_a_program_that_is_interrupted_stops_all_hands(ag: Agave, remote: str, t
         ag.files_download(remote, tmp_path / "down", progress=interrupt)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("agavepy-transfer")]
     assert held(tmp_path / "down") == {}
-
-
-# Servers that mean ill, or are broken
-
-
-def listing(*records: dict[str, Any]) -> Answer:
-    return Answer(body=json.dumps({"status": "success", "message": None, "version": "1", "result": records}).encode())
-
-
-def record(name: Any, *, length: Any = 5, kind: str = "file") -> dict[str, Any]:
-    return {"name": name, "type": kind, "length": length, "lastModified": "2018-09-11T11:38:34.000-05:00"}
-
-
-def hostile(recorder: Recorder, *records: dict[str, Any], content: Answer | None = None) -> Agave:
-    """Return a client of a server that lists these in every folder, and sends ``content`` for every file."""
-    folder = record(".", kind="dir")
-
-    def answer(received: Received) -> Answer:
-        if "/listings/" in received.target:
-            return listing(folder, *records)
-        return content or Answer(body=b"12345", content_type="text/plain")
-
-    recorder.script = [answer] * 100_000
-    return Agave(api_server=recorder.url, token="t")
-
-
-@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/b", "..", "", "a\0b", None, 5, "x" * MEGABYTE])
-def test_a_name_that_leads_elsewhere_is_an_error(recorder: Recorder, tmp_path: Path, name: Any) -> None:
-    ag = hostile(recorder, record(name))
-    with pytest.raises((AgaveError, OSError), match="cannot be|name too long"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert names(tmp_path) in ([], ["down"])
-    assert not (tmp_path / "down").exists() or held(tmp_path / "down") == {}
-    ag.close()
-
-
-def test_folders_without_end_are_an_error(recorder: Recorder, tmp_path: Path) -> None:
-    ag = hostile(recorder, record("again", kind="dir"), record("too", kind="dir"))
-    with pytest.raises(AgaveError, match="go round in a circle"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert len(recorder.received) < 100
-    ag.close()
-
-
-@pytest.mark.parametrize("length", [-5, 10**30, "5", None, True])
-def test_a_length_that_is_none_does_no_harm(recorder: Recorder, tmp_path: Path, length: Any) -> None:
-    ag = hostile(recorder, record("a", length=length))
-    ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {"a": b"12345"}
-    ag.close()
-
-
-@pytest.mark.parametrize("length", [6, 10**15])
-def test_fewer_bytes_than_announced_are_an_error(recorder: Recorder, tmp_path: Path, length: int) -> None:
-    ag = hostile(recorder, record("a"), content=Answer(body=b"12345", content_type="text/plain", length=length))
-    with pytest.raises(TransferError, match="1 not transferred"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {}
-    ag.close()
-
-
-def test_more_bytes_than_announced_are_cut_off_by_the_length(recorder: Recorder, tmp_path: Path) -> None:
-    ag = hostile(recorder, record("a"), content=Answer(body=b"1234567", content_type="text/plain", length=5))
-    ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {"a": b"12345"}
-    ag.close()
-
-
-def test_without_any_length_the_listing_tells_whether_it_is_all(recorder: Recorder, tmp_path: Path) -> None:
-    ag = hostile(recorder, record("a", length=9), content=Answer(body=b"12345", content_type="x/y", length=None))
-    with pytest.raises(TransferError, match="5 bytes came, of 9"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {}
-    ag.close()
-
-
-def test_a_bomb_is_not_unpacked(recorder: Recorder, tmp_path: Path) -> None:
-    bomb = Answer(body=gzip.compress(bytes(50 * MEGABYTE)), content_type="x/y", headers=(("Content-Encoding", "gzip"),))
-    ag = hostile(recorder, record("a"), content=bomb)
-    with pytest.raises(TransferError, match="Content-Encoding: gzip, unasked"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {}
-    ag.close()
-
-
-def test_bytes_with_another_checksum_than_the_servers_are_an_error(recorder: Recorder, tmp_path: Path) -> None:
-    digest = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
-    wrong = Answer(body=b"12345", content_type="x/y", headers=(("Digest", f"sha-256={digest}"),))
-    ag = hostile(recorder, record("a"), content=wrong)
-    with pytest.raises(TransferError, match="another checksum than the server's"):
-        ag.files_download("data/x", tmp_path / "down")
-    assert held(tmp_path / "down") == {}
-    ag.close()
-
-
-def test_a_server_that_gives_ranges_with_status_200_is_understood(recorder: Recorder, tmp_path: Path) -> None:
-    data = noise(3 * MEGABYTE)
-    headers = (("Last-Modified", "Tue, 11 Sep 2018 16:38:34 GMT"), ("Accept-Ranges", "bytes"))
-
-    def answer(received: Received) -> Answer:
-        if "/listings/" in received.target:
-            return listing(record("a", length=len(data)))
-        start = int(received.headers.get("range", "bytes=0-")[6:].partition("-")[0])
-        body = data[start:] if start else data[: 2 * MEGABYTE]
-        return Answer(body=body, content_type="x/y", headers=headers, length=len(data) - start)
-
-    recorder.script = [answer] * 10
-    ag = Agave(api_server=recorder.url, token="t")
-    ag.files_download("data/a", tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == data
-    assert len(recorder.received) == 3
-    ag.close()
-
-
-def test_a_server_without_ranges_begins_anew(recorder: Recorder, tmp_path: Path) -> None:
-    data = noise(MEGABYTE)
-    answers = [
-        listing(record("a", length=len(data))),
-        Answer(body=data[: MEGABYTE // 2], content_type="x/y", length=len(data)),
-        *[Answer(body=data, content_type="x/y")] * 2,
-    ]
-    recorder.script = list(answers)
-    ag = Agave(api_server=recorder.url, token="t")
-    ag.files_download("data/a", tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == data
-    ag.close()

@@ -9,7 +9,8 @@ import pytest
 
 from agavepy.sandbox import Sandbox
 
-from .campaign import CASES, Campaign, options, schema
+from .campaign import Campaign
+from .cases import CASES, options, schema
 from .documents import SERVICES, document, operations
 from .seeds import IMAGES
 

@@ -430,6 +430,25 @@ def test_what_a_killed_tenant_left_does_not_stand_in_the_way_of_a_message(tmp_pa
     assert sorted(os.listdir(folder)) == ["log", "results"]
 
 
+def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_path: Path) -> None:
+    with running(tmp_path) as acting:
+        execution = acting.run(acting.add(sending("one", "two")))
+    folder = tmp_path / "actors" / execution["actorId"] / execution["id"]
+    (folder / "work" / "below").mkdir(parents=True)
+    (folder / "message").write_bytes(b"its message, which it has read")
+    (folder / "results" / "arriving").write_bytes(b"half a res")
+    first = min((folder / "results").glob("[0-9]*"))
+    first.rename(first.with_name(f"taken-{first.name}"))  # for somebody who was never answered
+    for other in (folder.parent / "no-execution", tmp_path / "actors" / "no-actor" / "no-execution"):
+        other.mkdir(parents=True)
+        (other / "message").write_bytes(b"a message that was not acknowledged")
+    with running(tmp_path) as acting:
+        assert os.listdir(tmp_path / "actors") == [execution["actorId"]]
+        assert os.listdir(folder.parent) == [execution["id"]]
+        assert sorted(os.listdir(folder)) == ["log", "results"]
+        assert [acting.result(execution) for _ in range(3)] == [b"one", b"two", b""]
+
+
 def test_a_running_execution_ends_with_the_tenant_and_says_so(tmp_path: Path, gate: Path) -> None:
     with running(tmp_path / "root") as acting:
         actor_id = acting.add(f"echo $$ > {gate}; sleep 600")

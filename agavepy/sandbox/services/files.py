@@ -66,7 +66,8 @@ class Files(Service):
         return cast("Notifications", self.state.services["notifications"])
 
     def start(self) -> None:
-        """Note which imports an earlier tenant on this root has left unfinished."""
+        """Finish moves and deletions, and give up imports, that an earlier tenant on this root has left unfinished."""
+        self._changes.finish_interrupted()
         self._transfers.fail_interrupted()
 
     # Events
