@@ -11,7 +11,7 @@ from agavepy.errors import AgaveHTTPError
 
 from ..recording import Recorder
 from .conftest import put
-from .test_download import record
+from .test_hostile import record
 
 
 @pytest.fixture(autouse=True)
