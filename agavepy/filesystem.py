@@ -15,7 +15,7 @@ from fsspec.core import get_compression
 from fsspec.utils import isfilelike, other_paths, stringify_path, tokenize
 
 from .agave import Agave
-from .errors import AgaveHTTPError
+from .errors import AgaveError, AgaveHTTPError
 from .files import addresses, changes, entries
 from .files.addresses import Address
 from .files.download import download
@@ -24,7 +24,7 @@ from .files.reader import Reader
 from .files.send import check_name, send_file
 from .files.terms import Terms
 from .open_files import AgaveFile, CompressedFile, TextFile
-from .paths import redact
+from .paths import is_secret, redact
 from .refusals import A_FOLDER, MISSING, NO_FOLDER, NOT_EMPTY, THERE_ALREADY, as_os_errors, refusal
 
 _OF_FSSPEC = (
@@ -77,6 +77,11 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         **options: Any,
     ) -> None:
         super().__init__(use_listings_cache=use_listings_cache, **options)
+        if secret := [name for name in session or {} if is_secret(name)]:
+            raise AgaveError(
+                f"session= is kept in clear, and {secret[0]!r} lets somebody in: name the session by username or "
+                f"tenant_id; what lets in is passed beside it: {secret[0]}=…."
+            )
         self._client, self._session = client, session or {}
         self._changes = 0  # how often listings were forgotten
 
@@ -402,12 +407,14 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         path = self._strip_protocol(rpath)
         if isfilelike(lpath) or outfile is not None:
             super().get_file(path, lpath, callback=callback, outfile=outfile)
-        elif self.isdir(path):
-            os.makedirs(lpath, exist_ok=True)
-        else:
-            os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
-            with as_os_errors(path):
-                download(self.client, path, lpath, Terms(progress=_told(callback)))
+            return
+        with as_os_errors(path):
+            found = entries.at(self.client, addresses.parse(path)) if path else None
+            if found is None or found.is_folder:
+                os.makedirs(lpath, exist_ok=True)
+            else:
+                os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
+                download(self.client, path, lpath, Terms(progress=_told(callback)), found=found)
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any

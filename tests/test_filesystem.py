@@ -285,6 +285,15 @@ def test_transfers_tell_how_far_they_are(fs: AgaveFileSystem, folder: str, tmp_p
     assert (up.size, up.value) == (down.size, down.value) == (5000, 5000)
 
 
+def test_a_file_is_brought_with_one_look_at_it(
+    fs: AgaveFileSystem, tenant: Sandbox, folder: str, tmp_path: Path
+) -> None:
+    fs.pipe_file(f"{folder}/a", b"1")
+    seen = len(tenant.requests)
+    fs.get_file(f"{folder}/a", str(tmp_path / "a"))
+    assert [each["operation"] for each in tenant.requests[seen:]] == ["files.list", "files.download"]
+
+
 def test_moving_is_done_by_the_server(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
     fs.pipe_file(f"{folder}/a/b", b"1")
     seen = len(tenant.requests)
@@ -410,6 +419,11 @@ def test_no_secret_is_kept_or_written_down(tenant: Sandbox, ag: Agave) -> None:
     assert fs.isdir(SYSTEM)
     for shown in (repr(fs), str(fs.storage_options), fs.to_json(), repr(pickle.dumps(fs)), str(vars(fs))):
         assert token not in shown
+
+
+def test_a_secret_is_no_part_of_the_name_of_a_session() -> None:
+    with pytest.raises(AgaveError, match="'token' lets somebody in"):
+        AgaveFileSystem(session={"api_server": "https://api.example.org", "token": "t"})
 
 
 def test_clients_do_not_share_an_instance(tenant: Sandbox) -> None:
