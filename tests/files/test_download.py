@@ -170,6 +170,24 @@ def test_a_folder_is_not_replaced_by_a_file(ag: Agave, remote: str, tmp_path: Pa
         ag.files_download(f"{remote}/a", tmp_path)
 
 
+def test_what_is_no_regular_file_is_not_replaced(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    os.mkfifo(tmp_path / "pipe")
+    for bring in (ag.files_download, ag.download_uri):
+        with pytest.raises(FileConflict, match="pipe is no regular file"):
+            bring(f"agave://{remote}/a", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_that_is_missing_here_is_named(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    for bring in (ag.files_download, ag.download_uri):
+        with pytest.raises(FileNotFoundError, match="There is no such folder: '.*/nowhere'"):
+            bring(f"agave://{remote}/a", tmp_path / "nowhere" / "a")
+    assert names(tmp_path) == []
+
+
 # Broken off, and gone on with
 
 
