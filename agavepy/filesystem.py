@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from glob import has_magic
 from typing import Any
 
 from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
-from fsspec.spec import AbstractBufferedFile
-from fsspec.utils import isfilelike, stringify_path
+from fsspec.core import get_compression
+from fsspec.utils import isfilelike, other_paths, stringify_path, tokenize
 
 from .agave import Agave
-from .errors import AgaveHTTPError
+from .errors import AgaveError, AgaveHTTPError
 from .files import addresses, changes, entries
 from .files.addresses import Address
 from .files.download import download
 from .files.entries import Entry
 from .files.reader import Reader
-from .files.send import send_file
+from .files.send import check_name, send_file
 from .files.terms import Terms
+from .open_files import AgaveFile, CompressedFile, TextFile
+from .paths import is_secret, redact
+from .refusals import A_FOLDER, MISSING, NO_FOLDER, NOT_EMPTY, THERE_ALREADY, as_os_errors, refusal
 
 _OF_FSSPEC = (
-    *("client", "skip_instance_cache", "use_listings_cache", "listings_expiry_time", "max_paths"),
+    *("client", "session", "skip_instance_cache", "use_listings_cache", "listings_expiry_time", "max_paths"),
     *("asynchronous", "loop", "batch_size"),
 )
-_KINDS = {
-    401: (PermissionError, errno.EACCES),
-    403: (PermissionError, errno.EACCES),
-    404: (FileNotFoundError, errno.ENOENT),
-    507: (OSError, errno.ENOSPC),
-}
+_OF_SESSION = ("tenant_id", "username", "verify")
+_OF_TEXT = ("encoding", "errors", "newline")
+_UNEXPLAINED = (400, 501)  # what is answered where a folder stands in a file's place, or a file in a folder's
+_restoring = threading.Lock()
 
 
 class _Instances(type(AbstractFileSystem)):  # type: ignore[misc]
@@ -56,9 +55,12 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     ``system-id//path`` from its root.
 
     Further keywords are those of :class:`agavepy.agave.Agave`, of which a client is made. Without any, the session
-    that is filed on this machine is restored. A pickle carries no secrets: where it is read, the session is restored.
+    that is filed on this machine is restored. Pickles and JSON say whose session it is, and hold no secrets: where
+    they are read, that session is restored.
 
     :param client: an :class:`~agavepy.agave.Agave` that is logged in.
+    :param session: which of the filed sessions is to be restored: keywords of :meth:`agavepy.agave.Agave.restore`,
+        such as ``username``; none: the current one.
     :param use_listings_cache: remember listings until something is written through this instance; off by default,
         since others write too.
     """
@@ -66,22 +68,49 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     protocol = "agave"
     root_marker = ""
 
-    def __init__(self, *, client: Agave | None = None, use_listings_cache: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        client: Agave | None = None,
+        session: dict[str, Any] | None = None,
+        use_listings_cache: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(use_listings_cache=use_listings_cache, **options)
-        self._client = client
+        if secret := [name for name in session or {} if is_secret(name)]:
+            raise AgaveError(
+                f"session= is kept in clear, and {secret[0]!r} lets somebody in: name the session by username or "
+                f"tenant_id; what lets in is passed beside it: {secret[0]}=…."
+            )
+        self._client, self._session = client, session or {}
+        self._changes = 0  # how often listings were forgotten
 
     @property
     def client(self) -> Agave:
         """The client that makes the calls."""
-        if self._client is None:
-            self._client = Agave.restore()
+        with _restoring:
+            if self._client is None:
+                self._client = Agave.restore(**self._session)
         return self._client
+
+    @property
+    def _fs_token(self) -> str:
+        client = self.storage_options.get("client")  # clients of one user look alike, and are not the same
+        return tokenize(self._fs_token_, id(client)) if client is not None else str(self._fs_token_)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self._options(), self.storage_options.get("client"))
 
     def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
         """Return what makes an instance like this one, where the session can be restored."""
-        options = {name: value for name, value in self.storage_options.items() if name != "client"}
+        options, client = self._options(), self.storage_options.get("client")
+        if client is not None:
+            options["session"] = _session_of(client)
         found: dict[str, Any] = super(AgaveFileSystem, type(self)(**options)).to_dict(include_password=include_password)
         return found
+
+    def _options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.storage_options.items() if name != "client"}
 
     # Paths
 
@@ -108,18 +137,26 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     def ls(self, path: str, detail: bool = True, refresh: bool = False, **_: Any) -> list[Any]:
         """Return what a folder holds, all of it, or the file itself; of the root, the storage systems."""
         path = self._strip_protocol(path)
-        found = None if refresh else self._ls_from_cache(path)
+        found = None if refresh else self._remembered(path)
         if found is None:
             found = self._listed(path) if path else self._systems()
         return found if detail else [each["name"] for each in found]
 
+    def _remembered(self, path: str) -> list[dict[str, Any]] | None:
+        if path in self.dircache:
+            return list(self.dircache[path])
+        itself = [known for known in self.dircache.get(self._parent(path), ()) if known["name"] == path]
+        return itself if itself and itself[0]["type"] == "file" else None
+
     def _listed(self, path: str) -> list[dict[str, Any]]:
-        with _os_errors(path):
+        before = self._changes
+        with as_os_errors(path):
             itself, held = entries.look(self.client, addresses.parse(path))
         if not itself.is_folder:
             return [_facts(path, itself)]
         found = [_facts(_joined(path, entry.name), entry) for entry in held]
-        self.dircache[path] = found
+        if before == self._changes:  # else it may be a listing of what was there before
+            self.dircache[path] = found
         return found
 
     def _systems(self) -> list[dict[str, Any]]:
@@ -134,7 +171,7 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         for known in self.dircache.get(self._parent(path), ()):
             if known["name"] == path:
                 return dict(known)
-        with _os_errors(path):
+        with as_os_errors(path):
             return _facts(path, entries.at(self.client, addresses.parse(path)))
 
     def exists(self, path: str, **_: Any) -> bool:
@@ -163,13 +200,45 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         """Return when a file was last changed, as an aware datetime; None: the server does not say."""
         return self.info(path)["modified"]
 
+    def created(self, path: str) -> Any:
+        """Return when a file was made, as an aware datetime; None: the server has no record of that."""
+        path = self._strip_protocol(path)
+        self.info(path)
+        return min((event.created for event in self._history(path) if event.status == "CREATED"), default=None)
+
+    def _history(self, path: str) -> list[Any]:
+        operation: Any = self.client.files.getHistory
+        try:
+            return list(operation.iterate(**addresses.parse(path).keywords))
+        except AgaveHTTPError as error:
+            if error.status_code == 404:
+                return []
+            raise
+
+    def expand_path(
+        self, path: Any, recursive: bool = False, maxdepth: int | None = None, **keywords: Any
+    ) -> list[str]:
+        """Return what paths and patterns stand for; one that is there as it is written is no pattern."""
+        given = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+        literal = [] if keywords.get("assume_literal") else [each for each in given if self._is_literal(each)]
+        others = [each for each in given if each not in literal]
+        found = set(super().expand_path(others, recursive, maxdepth, **keywords)) if others or not literal else set()
+        for each in map(self._strip_protocol, literal):
+            found |= {each, *(self.find(each, maxdepth=maxdepth, withdirs=True) if recursive else ())}
+        return sorted(found)
+
+    def _is_literal(self, path: Any) -> bool:
+        """Tell whether fsspec would take the name of something that is there for a pattern."""
+        plain = self._strip_protocol(path) if isinstance(path, (str, os.PathLike)) else ""
+        return has_magic(plain) and self.exists(plain)
+
     # What is changed
 
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         """Make a folder; :raises FileExistsError: something is there."""
         path = self._strip_protocol(path)
         if not create_parents and not self.isdir(self._parent(path)):
-            raise _error(FileNotFoundError, errno.ENOENT, self._parent(path))
+            raise refusal(MISSING, self._parent(path))
         self.makedirs(path)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -178,29 +247,38 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         if self.exists(path):
             if exist_ok and self.isdir(path):
                 return
-            raise _error(FileExistsError, errno.EEXIST, path)
-        with self._changing(path):
-            changes.make_folder(self.client, addresses.parse(path))
+            raise refusal(THERE_ALREADY, path)
+        address = addresses.parse(path)
+        if address.is_top:
+            raise refusal(MISSING, path)
+        with self._changing(path), self._explained(path):
+            changes.make_folder(self.client, address)
 
     def rmdir(self, path: str) -> None:
         """Remove a folder; :raises OSError: something is in it."""
         path = self._strip_protocol(path)
-        if not self.isdir(path):
-            raise _error(NotADirectoryError, errno.ENOTDIR, path)
+        if self.info(path)["type"] != "directory":
+            raise refusal(NO_FOLDER, path)
         if self.ls(path, detail=False, refresh=True):
-            raise _error(OSError, errno.ENOTEMPTY, path)
+            raise refusal(NOT_EMPTY, path)
         self._rm(path)
 
     def rm(self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None) -> None:
         """
         Delete files, and with ``recursive`` folders and all that is in them.
 
+        :param maxdepth: how many levels are deleted; folders that hold more than that stay.
         :raises IsADirectoryError: a folder, without ``recursive``.
         """
-        for each in self.expand_path(path, maxdepth=maxdepth):
-            if not recursive and self.isdir(each):
-                raise _error(IsADirectoryError, errno.EISDIR, each)
-            self._rm(each)
+        if recursive and maxdepth is not None:
+            return self._rm_levels(path, maxdepth)
+        for each in reversed(self.expand_path(path, maxdepth=maxdepth)):
+            (self._rm if recursive else self.rm_file)(each)
+
+    def _rm_levels(self, path: str | list[str], maxdepth: int) -> None:
+        for each in reversed(self.expand_path(path, recursive=True, maxdepth=maxdepth)):
+            if self.isfile(each) or not self.ls(each, detail=False, refresh=True):
+                self._rm(each)
 
     def _rm(self, path: str) -> None:
         with self._changing(path):
@@ -208,12 +286,34 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
 
     def rm_file(self, path: str) -> None:
         """Delete a file."""
-        self._rm(self._strip_protocol(path))
+        path = self._strip_protocol(path)
+        if self.isdir(path):
+            raise refusal(A_FOLDER, path)
+        self._rm(path)
+
+    def copy(
+        self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **keywords: Any
+    ) -> None:
+        """Copy files and folders on the server."""
+        if self._is_literal(path1) and not isinstance(path2, list):
+            path1, path2 = self._paired(path1, path2, recursive, maxdepth, is_folder=self.isdir)
+        super().copy(path1, path2, recursive=recursive, maxdepth=maxdepth, **keywords)
+
+    def _paired(
+        self, source: str, target: str, recursive: bool, maxdepth: int | None, is_folder: Callable[[str], bool]
+    ) -> tuple[list[str], list[str]]:
+        """Return all that a literal name stands for, and where each of it goes."""
+        above = stringify_path(target).rstrip("/")
+        if not source.endswith("/") and (above != target or is_folder(above)):
+            above = f"{above}/{addresses.parse(source).name}"
+        paths = self.expand_path(source, recursive=recursive, maxdepth=maxdepth)
+        wanted = [path for path in paths if (recursive and maxdepth is None) or not self.isdir(path)]
+        return wanted, other_paths(wanted, above)
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Copy a file on the server; for a folder, make one like it."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
-        if self.isdir(source):
+        if self.info(source)["type"] == "directory":
             self.makedirs(target, exist_ok=True)
         else:
             self._with_parents(target, lambda: changes.copy(self.client, source, target))
@@ -222,7 +322,8 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         """Move a file or folder on the server; whatever else the arguments ask for is copied, then deleted."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if not self._is_simple_move(source, target, maxdepth):
-            super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth)
+            self.copy(path1, path2, recursive=recursive, maxdepth=maxdepth, on_error="raise")
+            self.rm(path1, recursive=recursive, maxdepth=maxdepth)
         elif source != target:
             if self.isdir(target) or str(path2).endswith("/"):
                 target = _joined(target, addresses.parse(source).name)
@@ -235,6 +336,30 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         return source.partition("/")[0] == target.partition("/")[0] and self.exists(source)
 
     # What is in files
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """
+        Return an open file, for bytes or text.
+
+        A ``with`` block that ends with an error stores nothing, be it bytes, text or compressed.
+        """
+        path = self._strip_protocol(path)
+        compression = get_compression(path, compression)
+        if "r" in mode or ("b" in mode and compression is None):
+            return super().open(path, mode, block_size, cache_options, compression, **keywords)
+        text = {name: keywords.pop(name) for name in _OF_TEXT if name in keywords}
+        mode = mode.replace("t", "")
+        file = super().open(path, mode.replace("b", "") + "b", block_size, cache_options, **keywords)
+        above = CompressedFile(file, compression, mode) if compression else file
+        return above if "b" in mode else TextFile(above, file, **text)
 
     def _open(
         self,
@@ -250,15 +375,30 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Return the bytes of a file, or those from ``start`` up to ``end``; negative ones count from its end."""
         path = self._strip_protocol(path)
+        address = self.address_of_file(path)
         first, last = self._bounds(path, start, end)
-        with _os_errors(path):
-            return Reader(self.client, addresses.parse(path)).read(first, last)
+        with as_os_errors(path), self._explained(path):
+            return Reader(self.client, address).read(first, last)
 
     def _bounds(self, path: str, start: int | None, end: int | None) -> tuple[int, int | None]:
         if (start or 0) >= 0 and (end is None or end >= 0):
             return start or 0, end
         first, last, _ = slice(start, end).indices(self.info(path)["size"])
         return first, last
+
+    def get(
+        self,
+        rpath: Any,
+        lpath: Any,
+        recursive: bool = False,
+        callback: Callback = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        **keywords: Any,
+    ) -> None:
+        """Bring files and folders to this machine, one file after the other."""
+        if self._is_literal(rpath) and not isinstance(lpath, list):
+            rpath, lpath = self._paired(rpath, lpath, recursive, maxdepth, is_folder=os.path.isdir)
+        super().get(rpath, lpath, recursive=recursive, callback=callback, maxdepth=maxdepth, **keywords)
 
     def get_file(
         self, rpath: str, lpath: Any, callback: Callback = DEFAULT_CALLBACK, outfile: Any = None, **_: Any
@@ -267,12 +407,14 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
         path = self._strip_protocol(rpath)
         if isfilelike(lpath) or outfile is not None:
             super().get_file(path, lpath, callback=callback, outfile=outfile)
-        elif self.isdir(path):
-            os.makedirs(lpath, exist_ok=True)
-        else:
-            os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
-            with _os_errors(path):
-                download(self.client, path, lpath, Terms(progress=_told(callback)))
+            return
+        with as_os_errors(path):
+            found = entries.at(self.client, addresses.parse(path)) if path else None
+            if found is None or found.is_folder:
+                os.makedirs(lpath, exist_ok=True)
+            else:
+                os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
+                download(self.client, path, lpath, Terms(progress=_told(callback)), found=found)
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
@@ -283,34 +425,41 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
             self.makedirs(path, exist_ok=True)
             return
         if mode == "create" and self.exists(path):
-            raise _error(FileExistsError, errno.EEXIST, path)
+            raise refusal(THERE_ALREADY, path)
         with open(lpath, "rb") as file:
             self.send(file, path, callback=callback)
 
     def send(self, file: Any, path: str, *, callback: Callback = DEFAULT_CALLBACK) -> None:
         """Send an open file of this machine's disk, from its beginning; it appears when it is whole."""
-        told = _told(callback)
+        address, told = self.address_of_file(path), _told(callback)
+        check_name(address)
         self._with_parents(
             path,
             lambda: send_file(
                 self.client,
                 file,
-                addresses.parse(path),
+                address,
                 report=lambda done, total: told(done, total, path),
                 pause=self.client._transport().pause,
                 stop=threading.Event(),
             ),
         )
 
+    def address_of_file(self, path: str) -> Address:
+        """Return where a file is; :raises IsADirectoryError: only a folder can be there."""
+        if not path or addresses.parse(path).is_top:
+            raise refusal(A_FOLDER, path)
+        return addresses.parse(path)
+
     # How it is done
 
     def _with_parents(self, path: str, act: Callable[[], Any]) -> None:
         """Change something; where folders are missing, make them and try again."""
-        with self._changing(path):
+        with self._changing(path), self._explained(path):
             try:
                 act()
             except AgaveHTTPError as error:
-                if error.status_code != 404 or self.isdir(self._parent(path)):
+                if error.status_code != 404:
                     raise
                 changes.make_folder(self.client, addresses.parse(self._parent(path)))
                 act()
@@ -318,82 +467,43 @@ class AgaveFileSystem(AbstractFileSystem, metaclass=_Instances):
     @contextlib.contextmanager
     def _changing(self, path: str) -> Iterator[None]:
         try:
-            with _os_errors(path):
+            with as_os_errors(path):
                 yield
         finally:
             self.invalidate_cache(path)
 
+    @contextlib.contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        """Where the server does not say so, tell that a folder stands in a file's place, or a file in a folder's."""
+        try:
+            yield
+        except AgaveHTTPError as error:
+            if error.status_code not in _UNEXPLAINED:
+                raise
+            if self.isdir(path):
+                raise refusal(A_FOLDER, path) from error
+            if self._is_below_a_file(path):
+                raise refusal(NO_FOLDER, path) from error
+            raise
+
+    def _is_below_a_file(self, path: str) -> bool:
+        above = self._parent(path)
+        while above and not self.exists(above):
+            above = self._parent(above)
+        return self.isfile(above)
+
     def invalidate_cache(self, path: str | None = None) -> None:
         """Forget the listings of a place, of what is below it and of the folders above it; None: of all."""
+        self._changes += 1
         if path is None:
             self.dircache.clear()
         else:
             path = self._strip_protocol(path)
             for known in list(self.dircache):
                 if f"{known}/".startswith(f"{path}/") or f"{path}/".startswith(f"{known}/"):
-                    self.dircache.pop(known, None)
+                    with contextlib.suppress(KeyError):  # another thread was first
+                        del self.dircache[known]
         super().invalidate_cache(path)
-
-
-class AgaveFile(AbstractBufferedFile):
-    """
-    One open file. What is written waits on this machine's disk and goes out when the file is closed.
-
-    A block that ends with an error stores nothing.
-    """
-
-    def __init__(self, fs: AgaveFileSystem, path: str, mode: str, block_size: Any, **keywords: Any) -> None:
-        super().__init__(fs, path, mode, block_size or "default", **keywords)
-        self._address: Address = addresses.parse(path)
-        self._waiting = tempfile.TemporaryFile() if mode != "rb" else None  # noqa: SIM115 - closed with this
-        self._reader: Reader | None = None
-        self._refuse_wrong_kind()
-        if self._waiting is not None and mode == "ab" and fs.exists(path):
-            with fs.open(path) as there:
-                shutil.copyfileobj(there, self._waiting, self.blocksize)
-            self.loc = self._waiting.tell()
-
-    def _refuse_wrong_kind(self) -> None:
-        if self.mode == "rb":
-            if self.details["type"] == "directory":
-                raise _error(IsADirectoryError, errno.EISDIR, self.path)
-        elif self.mode == "xb" and self.fs.exists(self.path):
-            self._abandon()
-            raise _error(FileExistsError, errno.EEXIST, self.path)
-
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        self._reader = self._reader or Reader(self.fs.client, self._address)
-        with _os_errors(self.path):
-            return self._reader.read(start, end)
-
-    def _upload_chunk(self, final: bool = False) -> bool:
-        assert self._waiting is not None
-        self._waiting.write(self.buffer.getvalue())
-        if final and self.autocommit:
-            self.commit()
-        return True
-
-    def commit(self) -> None:
-        """Send what was written."""
-        assert self._waiting is not None
-        with self._waiting:
-            self._waiting.flush()
-            self.fs.send(self._waiting, self.path)
-
-    def discard(self) -> None:
-        """Forget what was written."""
-        if self._waiting is not None:
-            self._waiting.close()
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is not None:
-            self._abandon()
-        self.close()
-
-    def _abandon(self) -> None:
-        if self.mode != "rb":
-            self.discard()
-            self.closed = True
 
 
 def _facts(path: str, entry: Entry) -> dict[str, Any]:
@@ -418,16 +528,17 @@ def _told(callback: Callback) -> Callable[[int, int | None, str], None]:
     return told
 
 
-@contextlib.contextmanager
-def _os_errors(path: str) -> Iterator[None]:
-    """Raise the server's refusals as the errors that files of this machine have."""
-    try:
-        yield
-    except AgaveHTTPError as error:
-        if error.status_code not in _KINDS:
-            raise
-        raise _error(*_KINDS[error.status_code], path) from error
+def _again(kind: type[AgaveFileSystem], options: dict[str, Any], client: Agave | None) -> AgaveFileSystem:
+    """Return an instance as it was before it was pickled."""
+    if client is None:
+        return kind(**options)
+    if client.token or client.jwt or client.use_nonce:
+        return kind(client=client, **options)
+    return kind(**{"session": _session_of(client), **options})
 
 
-def _error(kind: type[OSError], number: int, path: str) -> OSError:
-    return kind(number, os.strerror(number), path)
+def _session_of(client: Agave) -> dict[str, Any]:
+    """Return what finds the session of a client among those that are filed."""
+    known = {name: getattr(client, name) for name in _OF_SESSION}
+    known["api_server"] = redact(client.api_server) if client.api_server else None
+    return {name: value for name, value in known.items() if value is not None}

@@ -54,9 +54,13 @@ class Shape:
         self._fields = {name: shape(node) for name, node in self._properties.items()}
         declare(self._fields)
         self._items = shape(schema["items"]) if "items" in schema else None
+        self._other = shape(schema["x-or"]) if "x-or" in schema else None
 
     def settle(self, values: list[Any], field: str, note: Note) -> None:
         """Convert the dates in ``values``, all found at ``field``, and note what departs."""
+        if self._other:
+            self._other.settle([value for value in values if type(value) not in self._types], field, note)
+            values = [value for value in values if type(value) in self._types]
         kinds = set(map(type, values))
         for kind in self._unexpected(kinds):
             note(field, kind.__name__, self.expected)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import calls, clients, identity, imports, metadata, transfers
+from . import calls, clients, hello, identity, imports, load, metadata, transfers
 from .canned import server
+
+MIXED_S = 60
 
 
 class Figure(NamedTuple):
     name: str
     seen: float
-    reach: float
+    reach: float = math.inf  # none: it is told for those beside it
     unit: str = ""
 
     @property
@@ -22,7 +25,8 @@ class Figure(NamedTuple):
 
     def __str__(self) -> str:
         mark = "" if self.is_reached else "   <-- out of reach"
-        return f"{self.name:<66} {self.seen:>8.3g}{self.unit:<3} (reach {self.reach:g}{self.unit}){mark}"
+        reach = f"(reach {self.reach:g}{self.unit}){mark}" if math.isfinite(self.reach) else ""
+        return f"{self.name:<66} {self.seen:>8.3g}{self.unit:<3} {reach}".rstrip()
 
 
 def figures() -> Iterator[Figure]:
@@ -42,6 +46,7 @@ def figures() -> Iterator[Figure]:
     yield Figure("1,000 more clients: growth of the process", growth_mb, 1.0, " MB")
     yield Figure("8 threads x 1,000 first uses, switch interval 1 us: errors", clients.errors_at_first_use(), 0)
     yield from _transfers()
+    yield from _load()
     for query, seen_ms in metadata.first_pages_ms():
         yield Figure(f"100,000 documents, first page of {query}", seen_ms, 200, " ms")
 
@@ -57,6 +62,25 @@ def _transfers() -> Iterator[Figure]:
         for way, seen in zip(("up", "down"), transfers.small_files(to), strict=True):
             yield Figure(f"1,000 files of 10 KB {way} / requests, one after the other", seen, 0.25)
         yield Figure("files_list of 100,000 entries / requests, page by page", transfers.listing(to), 1.5)
+
+
+def _load() -> Iterator[Figure]:
+    yield Figure("agavepy sandbox: start to first answer", load.first_answer_s(), 1.0, " s")
+    with hello.server() as bare, load.tenant() as to:
+        alone = load.one_call(to, bare)
+        yield Figure(
+            "a bare server's rate / that of systems.get, 200 clients", alone.theirs.rate / alone.ours.rate, 2.5
+        )
+        mixed = load.mixed_calls(to, bare, duration_s=MIXED_S)
+        for failure in mixed.ours.shown:
+            print(failure, file=sys.stderr)
+        yield Figure(f"200 clients, mixed calls, {MIXED_S} s: errors", mixed.ours.failures, 0)
+        yield Figure("200 clients, mixed calls: requests a second", mixed.ours.rate)
+        yield Figure("200 clients, mixed calls: 99 % of answers within", mixed.ours.p99_ms, unit=" ms")
+        yield Figure("200 clients, a bare server: requests a second", mixed.theirs.rate)
+        yield Figure("200 clients, a bare server: 99 % of answers within", mixed.theirs.p99_ms, unit=" ms")
+        yield Figure("100,000 files, first page", load.first_page_ms(to), 200, " ms")
+        yield Figure("agavepy sandbox: memory after all of it", to.resident_mb, 150, " MB")
 
 
 def main() -> int:

@@ -209,6 +209,15 @@ def test_departures_of_an_answer_are_collected_and_harm_nothing(ag: Agave, recor
     }
 
 
+def test_the_other_shape_of_a_result_is_no_departure(ag: Agave, recorder: Recorder) -> None:
+    recorder.result({"_metadata": {"totalCount": 0}, "search": []})
+    assert ag.actors.list(q="x").search == []
+    assert ag.drift == []
+    recorder.result({"search": "nothing"})
+    ag.actors.list(q="x")
+    assert [each.field for each in ag.drift] == ["result.search"]
+
+
 def test_a_success_that_is_not_json_is_returned_and_noted(
     ag: Agave, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pickle
 import subprocess
@@ -17,6 +18,7 @@ import requests
 from fsspec.tests import abstract
 
 from agavepy.agave import Agave
+from agavepy.errors import AgaveError
 from agavepy.filesystem import AgaveFileSystem
 from agavepy.sandbox import Sandbox
 
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Class-scoped fixtures:Deprecatio
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[Sandbox]:
-    with Sandbox(users={"nryan": "a password"}) as running:
+    with Sandbox(users={"nryan": "a password", "wsmith": "another"}) as running:
         yield running
 
 
@@ -116,6 +118,35 @@ def test_names_are_literal(fs: AgaveFileSystem, folder: str, name: str) -> None:
     assert fs.cat_file(f"agave://{folder}/{name}") == b"tide"
 
 
+@pytest.mark.parametrize(("name", "other"), [("a?b#.txt", "aab#.txt"), ("[1].txt", "1.txt"), ("s*", "star")])
+def test_a_name_that_is_there_is_no_pattern(
+    fs: AgaveFileSystem, folder: str, tmp_path: Path, name: str, other: str
+) -> None:
+    fs.pipe({f"{folder}/{name}": b"this", f"{folder}/{other}": b"other"})
+    assert fs.cat(f"{folder}/{name}") == b"this"
+    fs.get(f"{folder}/{name}", str(tmp_path / "got"))
+    fs.get(f"{folder}/{name}", f"{tmp_path}/into/")
+    assert (tmp_path / "got").read_bytes() == (tmp_path / "into" / name).read_bytes() == b"this"
+    fs.cp(f"{folder}/{name}", f"{folder}/copied")
+    fs.mv(f"{folder}/{name}", f"{folder}/moved", maxdepth=1)
+    fs.mv(f"{folder}/moved", f"{folder}/{name}")
+    fs.rm(f"{folder}/{name}")
+    assert sorted(fs.cat(f"{folder}/*").values()) == [b"other", b"this"]
+    assert fs.ls(folder, detail=False) == sorted([f"{folder}/{other}", f"{folder}/copied"])
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_taken_whole(
+    fs: AgaveFileSystem, folder: str, tmp_path: Path
+) -> None:
+    fs.pipe({f"{folder}/[x]/deep/a": b"1", f"{folder}/x/other": b"2"})
+    fs.get(f"{folder}/[x]", str(tmp_path / "new"), recursive=True)
+    fs.get(f"{folder}/[x]", str(tmp_path), recursive=True)
+    assert (tmp_path / "new/deep/a").read_bytes() == (tmp_path / "[x]/deep/a").read_bytes() == b"1"
+    fs.cp(f"{folder}/[x]", f"{folder}/copy", recursive=True)
+    fs.rm(f"{folder}/[x]", recursive=True)
+    assert fs.find(folder) == [f"{folder}/copy/deep/a", f"{folder}/x/other"]
+
+
 def test_the_root_of_a_system_is_not_its_home(fs: AgaveFileSystem, folder: str) -> None:
     fs.touch(f"{folder}/a")
     from_root = folder.replace("/", "//home/", 1)
@@ -153,6 +184,20 @@ def test_info_tells_size_date_and_kind(fs: AgaveFileSystem, folder: str) -> None
     assert fs.modified(f"{folder}/a").tzinfo is not None
     assert fs.isfile(f"{folder}/a")
     assert not fs.isdir(f"{folder}/a")
+
+
+def test_the_date_a_file_was_made_stays_when_it_is_written_again(
+    fs: AgaveFileSystem, tenant: Sandbox, folder: str
+) -> None:
+    fs.pipe_file(f"{folder}/a", b"1")
+    made, key = fs.created(f"{folder}/a"), fs.ukey(f"{folder}/a")
+    assert key == fs.ukey(f"{folder}/a")
+    fs.pipe_file(f"{folder}/a", b"22")
+    assert fs.created(f"{folder}/a") == made
+    assert made.tzinfo is not None
+    assert fs.ukey(f"{folder}/a") != key
+    (tenant.root / "systems" / SYSTEM / "home" / folder.partition("/")[2] / "of a job").touch()
+    assert fs.created(f"{folder}/of a job") is None
 
 
 def test_parts_of_a_file_are_asked_for_as_parts(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
@@ -211,19 +256,6 @@ def test_a_file_appears_when_it_is_closed(fs: AgaveFileSystem, folder: str) -> N
     assert fs.cat_file(f"{folder}/new/a") == b"x" * 9990
 
 
-def test_a_block_that_fails_stores_nothing(fs: AgaveFileSystem, folder: str) -> None:
-    fs.pipe_file(f"{folder}/a", b"old")
-
-    def write_half() -> None:
-        with fs.open(f"{folder}/a", "wb") as file:
-            file.write(b"new")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        write_half()
-    assert fs.cat_file(f"{folder}/a") == b"old"
-
-
 def test_appending_keeps_what_is_there(fs: AgaveFileSystem, folder: str) -> None:
     for text in (b"one\n", b"two\n"):
         with fs.open(f"{folder}/a", "ab") as file:
@@ -253,6 +285,15 @@ def test_transfers_tell_how_far_they_are(fs: AgaveFileSystem, folder: str, tmp_p
     assert (up.size, up.value) == (down.size, down.value) == (5000, 5000)
 
 
+def test_a_file_is_brought_with_one_look_at_it(
+    fs: AgaveFileSystem, tenant: Sandbox, folder: str, tmp_path: Path
+) -> None:
+    fs.pipe_file(f"{folder}/a", b"1")
+    seen = len(tenant.requests)
+    fs.get_file(f"{folder}/a", str(tmp_path / "a"))
+    assert [each["operation"] for each in tenant.requests[seen:]] == ["files.list", "files.download"]
+
+
 def test_moving_is_done_by_the_server(fs: AgaveFileSystem, tenant: Sandbox, folder: str) -> None:
     fs.pipe_file(f"{folder}/a/b", b"1")
     seen = len(tenant.requests)
@@ -261,6 +302,44 @@ def test_moving_is_done_by_the_server(fs: AgaveFileSystem, tenant: Sandbox, fold
     assert "files.download" not in {each["operation"] for each in tenant.requests[seen:]}
     fs.mv(f"{folder}/deep/c/b", folder)
     assert fs.isfile(f"{folder}/b")
+
+
+def test_what_lies_deeper_than_was_asked_for_is_neither_deleted_nor_moved(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe({f"{folder}/a/0": b"0", f"{folder}/a/1": b"1", f"{folder}/a/b/2": b"2"})
+    fs.mkdir(f"{folder}/a/empty")
+    fs.mv(f"{folder}/a", f"{folder}/c", recursive=True, maxdepth=1)
+    assert fs.find(folder) == [f"{folder}/a/b/2", f"{folder}/c/0", f"{folder}/c/1"]
+    fs.rm(f"{folder}/a", recursive=True, maxdepth=1)
+    assert fs.find(folder, withdirs=True)[1:5] == [f"{folder}/a", f"{folder}/a/b", f"{folder}/a/b/2", f"{folder}/c"]
+
+
+def test_a_folder_is_deleted_along_with_what_is_named_beside_it(fs: AgaveFileSystem, folder: str) -> None:
+    fs.pipe({f"{folder}/a/1": b"1", f"{folder}/a/b/2": b"2"})
+    fs.rm(fs.find(f"{folder}/a", withdirs=True), recursive=True)
+    assert fs.ls(folder) == []
+
+
+def test_nothing_is_made_for_what_is_not_there(fs: AgaveFileSystem, folder: str) -> None:
+    for act in (fs.cp_file, fs.mv):
+        with pytest.raises(FileNotFoundError, match="nothing"):
+            act(f"{folder}/nothing", f"{folder}/new/a")
+    assert fs.ls(folder) == []
+
+
+def test_threads_share_an_instance(ag: Agave, folder: str) -> None:
+    fs = AgaveFileSystem(client=ag, use_listings_cache=True)
+
+    def use(number: int) -> bytes:
+        path = f"{folder}/{number % 3}/{number}"
+        fs.pipe_file(path, str(number).encode() * 1000)
+        fs.ls(folder)
+        assert path in fs.ls(f"{folder}/{number % 3}", detail=False)
+        with fs.open(path) as file:
+            return bytes(file.read())
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(use, range(40))) == [str(number).encode() * 1000 for number in range(40)]
+    assert len(fs.find(folder)) == 40
 
 
 def test_listings_are_remembered_where_that_is_wished(ag: Agave, tenant: Sandbox, folder: str) -> None:
@@ -292,6 +371,28 @@ def test_refusals_are_errors_of_the_kind_that_files_have(
         fs.open(folder)
     with pytest.raises(IsADirectoryError):
         fs.rm(folder)
+    with pytest.raises(IsADirectoryError):
+        fs.rm_file(folder)
+    with pytest.raises(IsADirectoryError):
+        fs.cat_file(folder)
+    with pytest.raises(IsADirectoryError):
+        fs.pipe_file(folder, b"1")
+    with pytest.raises(IsADirectoryError):
+        fs.open("agave://")
+    with pytest.raises(IsADirectoryError):
+        fs.open(SYSTEM, "wb")
+    with pytest.raises(NotADirectoryError):
+        fs.pipe_file(f"{folder}/a/b/c", b"1")
+    with pytest.raises(NotADirectoryError):
+        fs.mkdir(f"{folder}/a/b")
+    with pytest.raises(NotADirectoryError):
+        fs.rmdir(f"{folder}/a")
+    with pytest.raises(FileNotFoundError):
+        fs.rmdir(f"{folder}/nothing")
+    with pytest.raises(FileNotFoundError):
+        fs.mkdir("no-such-system")
+    with pytest.raises(AgaveError, match="not UTF-8"):
+        fs.pipe_file(f"{folder}/\udcff", b"1")
     with pytest.raises(OSError, match="not empty"):
         fs.rmdir(folder)
     with pytest.raises(FileExistsError):
@@ -320,10 +421,45 @@ def test_no_secret_is_kept_or_written_down(tenant: Sandbox, ag: Agave) -> None:
         assert token not in shown
 
 
+def test_a_secret_is_no_part_of_the_name_of_a_session() -> None:
+    with pytest.raises(AgaveError, match="'token' lets somebody in"):
+        AgaveFileSystem(session={"api_server": "https://api.example.org", "token": "t"})
+
+
 def test_clients_do_not_share_an_instance(tenant: Sandbox) -> None:
     one, other = tenant.client("nryan"), tenant.client("nryan")
     assert AgaveFileSystem(client=one).client is one
     assert AgaveFileSystem(client=other).client is other
+    assert AgaveFileSystem(client=one) == AgaveFileSystem(client=one) != AgaveFileSystem(client=other)
+
+
+@pytest.mark.parametrize("again", [lambda fs: pickle.loads(pickle.dumps(fs)), lambda fs: fs.from_json(fs.to_json())])
+def test_an_instance_that_comes_back_has_the_session_that_it_had(
+    tenant: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, again: Any
+) -> None:
+    monkeypatch.setenv("TAPIS_CACHE_DIR", str(tmp_path))
+    for user in ("nryan", "wsmith"):  # the last one is the current one
+        tenant.client(user).save_configs()
+    nryan = tenant.client("nryan")
+    for fs in (
+        AgaveFileSystem(client=nryan, use_listings_cache=True),
+        AgaveFileSystem(session={"username": "nryan"}, use_listings_cache=True),
+    ):
+        back = again(fs)
+        assert back.client.profiles.get().username == "nryan"
+        assert back.dircache.use_listings_cache
+    assert again(AgaveFileSystem()).client.profiles.get().username == "wsmith"
+
+
+def test_a_token_that_is_not_filed_does_not_come_back(
+    tenant: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TAPIS_CACHE_DIR", str(tmp_path))
+    fs = AgaveFileSystem(api_server=tenant.url, token=str(tenant.client("nryan").token))
+    with pytest.raises(AgaveError, match="agavepy login"):
+        pickle.loads(pickle.dumps(fs)).ls(SYSTEM)
+    tenant.client("nryan").save_configs()
+    assert pickle.loads(pickle.dumps(fs)).isdir(SYSTEM)
 
 
 _ELSEWHERE = """
@@ -345,12 +481,3 @@ def test_another_process_finds_it_by_its_protocol_and_restores_the_session(
     command = [sys.executable, "-c", _ELSEWHERE, f"agave://{folder}/a", pickle.dumps(fs).hex()]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert shown.stdout == "tide\ntide\n", shown.stderr
-
-
-def test_pandas_reads_and_writes_tables(ag: Agave, folder: str) -> None:
-    pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    options = {"client": ag}
-    table.to_csv(f"agave://{folder}/table.csv", index=False, storage_options=options)
-    back = pandas.read_csv(f"agave://{folder}/table.csv", storage_options=options)
-    assert back.equals(table)

@@ -82,7 +82,9 @@ ALLOWED = {
     "login": {"agave", "clients", "errors", "prompts", "sessions"},
     "demo": {"agave", "errors", "sandbox"},
     "testing": {"agave", "sandbox"},
-    "filesystem": {"agave", "errors", "files"},
+    "filesystem": {"agave", "errors", "files", "open_files", "paths", "refusals"},
+    "open_files": {"errors", "files", "filesystem", "refusals"},  # filesystem: for type checkers only
+    "refusals": {"errors"},
     "cli": {"demo", "errors", "login", "sandbox", ""},
     "__main__": {"cli"},
     "__init__": {"agave", "errors", "records"},

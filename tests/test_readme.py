@@ -30,3 +30,5 @@ def test_a_block_of_the_readme_runs(
         printed = capsys.readouterr().out.splitlines()
         assert printed[-2:] == ["one.fastq 5", "two.fastq 5"]
         assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["one.fastq", "two.fastq"]
+    if "fsspec" in block:
+        assert capsys.readouterr().out == "b'1,2.1\\n'\n"

@@ -41,14 +41,17 @@ def download(
     source: str | os.PathLike[str],
     destination: str | os.PathLike[str],
     terms: Terms = Terms(),  # noqa: B008 - never changed
+    *,
+    found: Entry | None = None,
 ) -> None:
     """
     Bring a file, or what is in a folder; see :meth:`agavepy.agave.Agave.files_download`.
 
     :param ag: a client.
+    :param found: what is at the source; None: it is asked for.
     """
     address = addresses.parse(source)
-    found = entries.at(ag, address)
+    found = found or entries.at(ag, address)
     with Progress(terms.progress, title=f"from {address.system}") as shown:
         job = _Download(ag, terms, shown)
         if found.is_folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -28,8 +29,9 @@ class Reader:
     def __init__(self, ag: Any, address: Address) -> None:
         self._ag, self._address = ag, address
         self._version: Version | None = None
-        self._size_bytes: int | None = None  # as it is listed, where that was asked for
+        self._size_bytes: int | None = None  # as it is listed; asked for where an answer does not tell
         self._end: int | None = None  # of the file, as the answers to one call tell it
+        self.size_bytes: int | None = None  # of the whole file, as the last answer told it
 
     def read(self, start: int, end: int | None = None) -> bytes:
         """
@@ -39,20 +41,20 @@ class Reader:
         :raises AgaveHTTPError: the server refused.
         :raises requests.exceptions.RequestException: the network failed, again and again.
         """
-        data, failures, self._end = bytearray(), 0, None
-        while not self._is_over(start + len(data), end):
-            before = len(data)
+        data, failures, self._end = io.BytesIO(), 0, None  # which gives its bytes away without a copy
+        while not self._is_over(start + data.tell(), end):
+            before = data.tell()
             try:
-                for piece in self._arriving(start + len(data), end):
-                    data += piece
-                if len(data) == before and not self._is_over(start + before, end):
+                for piece in self._arriving(start + before, end):
+                    data.write(piece)
+                if data.tell() == before and not self._is_over(start + before, end):
                     raise requests.exceptions.ConnectionError(f"{self._address}: nothing came of what is there.")
             except requests.exceptions.ConnectionError:
-                failures = failures + 1 if len(data) == before else 1
+                failures = failures + 1 if data.tell() == before else 1
                 if failures >= ATTEMPTS:
                     raise
                 self._ag._transport().pause(failures)
-        return bytes(data)
+        return data.getvalue()
 
     def _is_over(self, position: int, end: int | None) -> bool:
         return any(position >= last for last in (end, self._end) if last is not None)
@@ -107,6 +109,8 @@ class Reader:
         self._version = self._version or version
         if version != self._version:
             raise OSError(errno.ESTALE, "The file was changed while it was read", str(self._address))
+        whole = re.search(r"/(\d{1,19})$", response.headers.get("Content-Range", ""))
+        self.size_bytes = int(whole[1]) if whole else None
 
 
 def _range(start: int, end: int | None) -> dict[str, str]:

@@ -121,6 +121,11 @@ class Accounts:
         known = self._store.get("user", name)
         return known["profile"] if known else None
 
+    def name_of(self, uuid: str) -> str | None:
+        """Return the user whose profile has a uuid; None: nobody's has."""
+        profiles = (each["profile"] for each in self._store.all("user"))
+        return next((str(each["username"]) for each in profiles if each["uuid"] == uuid), None)
+
     def users(self) -> list[str]:
         """Return all names, in order."""
         return sorted(each["profile"]["username"] for each in self._store.all("user"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ LONGEST_RESULT_BYTES = 128 << 10
 MOST_RESULTS = 1000
 WAITING, RUNNING, OVER = "SUBMITTED", "RUNNING", ("COMPLETE", "ERROR")
 
+_ARRIVING, _TAKEN = "arriving", "taken-"
+_LASTING = {"log", "results"}
 _KIND, _MESSAGE = "actor-execution", "actor-message"
 
 
@@ -44,16 +47,15 @@ class ExecutionFolder:
         number = len(os.listdir(self._results))
         if number >= MOST_RESULTS:
             return self.note(f"A result was dropped: an execution keeps {MOST_RESULTS}, and they were not taken.")
-        arriving = self._results / "arriving"
+        arriving = self._results / _ARRIVING
         arriving.write_bytes(data)
         # The time goes first: numbers come again when results are taken while others arrive.
         os.rename(arriving, self._results / f"{time.monotonic_ns():020d}-{number:04d}")
 
     def take_result(self) -> bytes:
         """Return the oldest result, which is gone then; empty when there is none."""
-        names = os.listdir(self._results) if self._results.is_dir() else ()
-        for name in sorted(name for name in names if name[0].isdigit()):
-            taken = self._results / f"taken-{name}"
+        for name in self._results_in_order():
+            taken = self._results / f"{_TAKEN}{name}"
             try:
                 os.rename(self._results / name, taken)  # of two callers only one succeeds
             except FileNotFoundError:
@@ -62,6 +64,32 @@ class ExecutionFolder:
             taken.unlink()
             return data
         return b""
+
+    def oldest_result(self) -> bytes:
+        """Return the oldest result and leave it; empty when there is none."""
+        for name in self._results_in_order():
+            with contextlib.suppress(FileNotFoundError):  # somebody took it just now
+                return (self._results / name).read_bytes()
+        return b""
+
+    def _results_in_order(self) -> list[str]:
+        names = os.listdir(self._results) if self._results.is_dir() else ()
+        return sorted(name for name in names if name[0].isdigit())
+
+    def clear(self, disk: Disk) -> None:
+        """Remove what is of use to a run only: log and results stay."""
+        for left in (self.message, *(self.path / name for name in (PIPE_NAME, SOCKET_NAME))):
+            left.unlink(missing_ok=True)
+        if self.work.exists():
+            disk.remove(self.work)
+
+    def recover_results(self) -> None:
+        """Undo what a tenant that was killed had begun to do with results."""
+        for name in os.listdir(self._results) if self._results.is_dir() else ():
+            if name == _ARRIVING:
+                (self._results / name).unlink()
+            elif name.startswith(_TAKEN):  # and given to nobody
+                os.rename(self._results / name, self._results / name.removeprefix(_TAKEN))
 
     def note(self, line: str) -> None:
         """Add a line of the tenant's to the log."""
@@ -162,7 +190,24 @@ class Executions:
             if known is not None:  # its actor may be gone
                 state |= {"StartedAt": known["startTime"], "FinishedAt": now}
                 self._put({**known, **facts, "status": status, "finishTime": now, "finalState": state})
-        self._clear(folder)
+        folder.clear(self._disk)
+
+    def clear_left_over(self) -> None:
+        """Remove from disk what a tenant that was killed had no more time for; none of the executions runs."""
+        for actor in list(self._root.iterdir()):
+            statuses = {each["id"]: each["status"] for each in self.all(actor.name)}
+            for place in actor.iterdir():
+                self._tidy(ExecutionFolder(place), statuses.get(place.name))
+            if not statuses:
+                actor.rmdir()
+
+    def _tidy(self, folder: ExecutionFolder, status: str | None) -> None:
+        if status is None:  # a message that was not kept, or one of an actor that is gone
+            self._disk.remove(folder.path)
+            return
+        if status in OVER and not _LASTING.issuperset(os.listdir(folder.path)):
+            folder.clear(self._disk)
+        folder.recover_results()
 
     def delete_all(self, actor_id: str) -> None:
         """Forget the executions of an actor."""
@@ -175,13 +220,6 @@ class Executions:
         folder = self._root / actor_id
         if folder.exists():
             self._disk.remove(folder)
-
-    def _clear(self, folder: ExecutionFolder) -> None:
-        """Remove what is left of a run, also of one that a killed tenant left: log and results stay."""
-        for left in (folder.message, *(folder.path / name for name in (PIPE_NAME, SOCKET_NAME))):
-            left.unlink(missing_ok=True)
-        if folder.work.exists():
-            self._disk.remove(folder.work)
 
     def _new(self, actor: Document, executor: str, api_server: str) -> Document:
         return {

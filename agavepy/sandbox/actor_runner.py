@@ -71,6 +71,7 @@ class ActorRunner:
         self._kill_left_over()
         for actor in list(self._registry.all()):
             self._take_up(actor)
+        self._executions.clear_left_over()
         self._threads = [
             threading.Thread(target=self._work, name=f"actor-runner-{number}", daemon=True)
             for number in range(_THREADS)

@@ -36,9 +36,8 @@ class Answer:
 
     async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
         """Send it; without its body to a HEAD."""
-        headers = {"content-length": str(len(self.body)), **self.headers}
-        if self.body:
-            headers["content-type"] = self.media_type
+        of_body = {"content-type": self.media_type} if self.body else {}
+        headers = {"content-length": str(len(self.body)), **of_body, **self.headers}
         await send(_start(self.status, headers))
         await send({"type": "http.response.body", "body": b"" if head else self.body})
 

@@ -19,6 +19,7 @@ class Call:
     base_url: str  # "https://127.0.0.1:4567", for _links
     query: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as sent, declared or not
     admin: bool = False
+    looks_only: bool = False  # a HEAD: what a GET takes away stays
     key: str = ""  # what the caller showed in place of a token; the service decides how far it goes
 
     def link(self, path: str) -> dict[str, str]:

@@ -6,11 +6,10 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
@@ -46,11 +45,14 @@ class App:
         self._state = state
         self._routes = routes
         self._url = url
+        self._scheme, _, own_host = url.partition("://")
+        self._own_hosts = {f"{name}:{own_host.rpartition(':')[2]}" for name in _LOOPBACK_NAMES}
         server = oauth.Server(state.accounts)
         self._tokens = TokenEndpoint(server)
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
         self._front_page = FrontPage(state, routes)
         self._faults = faults
+        self._brief = frozenset(_brief_operations(state.services))
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
@@ -82,8 +84,10 @@ class App:
 
     def _operation_of(self, request: Request) -> str | None:
         """Return the operation a fault may happen to, empty for an address of none; None when no fault is to come."""
+        if not self._faults:
+            return None
         path: str = request.path.rstrip("/")
-        if not self._faults or path == faults_endpoint.PATH:
+        if path == faults_endpoint.PATH:
             return None
         if path in _OAUTH:
             return path
@@ -128,6 +132,8 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
+        if request.body_read and self._is_brief(request):
+            return self._admit_and_call(request, b"")
         if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
             request.noted["operation"] = "sandbox.page"
             return await self._in_thread(self._front, request)
@@ -148,6 +154,15 @@ class App:
             return await self._in_thread(self._call, admitted, Body())
         async with self._received(request) as body:
             return await self._in_thread(self._call, admitted, body)
+
+    def _is_brief(self, request: Request) -> bool:
+        """Return whether the answer takes less time than the way into a worker thread and back."""
+        try:
+            found = self._found(request)
+        except BadRequest:
+            return False
+        # Whose a token is, is known without a wait; of passwords and keys it is not.
+        return isinstance(found, Match) and found.operation.name in self._brief and bool(request.authorization)
 
     def _received(self, request: Request) -> contextlib.AbstractAsyncContextManager[Body]:
         new_path = self._state.disk.new_incoming
@@ -257,12 +272,14 @@ class App:
         return service, getattr(service, name)
 
     def _found(self, request: Request) -> Match | WrongVerb | None:
-        return self._routes.find(
-            request.method,
-            request.raw_path,
-            content_type=request.headers.get("content-type", ""),
-            anonymous=not request.authorization and not request.errand_of,
-        )
+        if request.found is None:
+            request.found = self._routes.find(
+                request.method,
+                request.raw_path,
+                content_type=request.headers.get("content-type", ""),
+                anonymous=not request.authorization and not request.errand_of,
+            )
+        return request.found
 
     def _identified(self, request: Request, found: Match | WrongVerb | None) -> str:
         """Return the user; empty for an open operation."""
@@ -283,13 +300,11 @@ class App:
 
     def _key(self, request: Request, match: Match) -> str:
         """Return what stands in for a token; empty when there is one, or the service takes nothing else."""
-        service = self._state.services.get(match.operation.name.partition(".")[0])
-        if service is None or not service.key_parameter or request.authorization:
-            return ""
-        return request.query.get(service.key_parameter, "")
+        service = None if request.authorization else self._state.services.get(match.operation.service)
+        return request.query.get(service.key_parameter, "") if service and service.key_parameter else ""
 
     def _holder(self, request: Request, match: Match) -> str:
-        service = self._state.services[match.operation.name.partition(".")[0]]
+        service = self._state.services[match.operation.service]
         try:
             return service.holder_of(self._key(request, match), match.path)
         except ApiError as error:
@@ -317,16 +332,14 @@ class App:
             base_url=self._base_url(admitted.request),
             query=admitted.query,
             admin=bool(admitted.user) and not key and self._state.accounts.is_admin(admitted.user),
+            looks_only=admitted.request.method == "HEAD",
             key=key,
         )
 
     def _base_url(self, request: Request) -> str:
         """Return the address the caller used, if it is one of ours: links then stay on their host."""
         host = request.headers.get("host", "")
-        scheme, _, own = self._url.partition("://")
-        name, _, port = host.rpartition(":")
-        same_port = port == own.rpartition(":")[2]
-        return f"{scheme}://{host}" if same_port and name in _LOOPBACK_NAMES else self._url
+        return f"{self._scheme}://{host}" if host in self._own_hosts else self._url
 
     def _outcome(self, admitted: Admitted, value: Any) -> Answer | FileAnswer:
         """Return the answer to what a method returned."""
@@ -335,7 +348,7 @@ class App:
             attachment = envelope.is_true(query.get("force"))
             return file_answer(value, admitted.request.headers, known=self._state.checksums, attachment=attachment)
         if isinstance(value, Octets):
-            return Answer(200, value.data, media_type="application/octet-stream")
+            return Answer(200, value.data, headers={"content-type": "application/octet-stream"})  # also of no bytes
         reply = value if isinstance(value, Reply) else Reply(NOTHING if value is None else value)
         declared = admitted.match.operation.success[0]
         answer = envelope.success(
@@ -345,7 +358,8 @@ class App:
             query=query,
             keys=admitted.service.envelope_keys,
         )
-        return dataclasses.replace(answer, headers=checksums.header(reply.sha256))
+        answer.headers = checksums.header(reply.sha256)
+        return answer
 
     def _elements(self, admitted: Admitted, result: Any) -> Any:
         if isinstance(result, Listing):
@@ -357,3 +371,10 @@ class App:
         wanted = reads and admitted.service.takes_conventions
         pages = isinstance(result, list) and wanted and not arguments.pages_itself(admitted.method)
         return search.page(result, admitted.query) if pages else result
+
+
+def _brief_operations(services: Mapping[str, Service]) -> Iterator[str]:
+    for name, service in services.items():
+        for method in dir(type(service)):
+            if getattr(getattr(type(service), method), "is_brief", False):
+                yield f"{name}.{method}"

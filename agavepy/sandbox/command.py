@@ -7,14 +7,17 @@ import errno
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 
-from . import Sandbox
+from . import Sandbox, memory
 from .actor_images import Images
 from .api import ApiError
 from .mail import server_of
 from .state import RootInUse
+
+_PAUSE_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,9 +79,10 @@ def _greeting(tenant: Sandbox) -> str:
 
 
 def _wait() -> None:
-    """Sleep until a signal comes."""
+    """Return never: a signal ends it."""
     while True:
-        signal.pause()
+        memory.give_back()
+        time.sleep(_PAUSE_S)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -37,6 +37,10 @@ STATUS_OF_ERROR: dict[type[ApiError], int] = {
     ApiError: 500,
 }
 
+# Made once: json.dumps() makes one for each text. Results are trees, so that no circles need be looked for.
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+_INDENTED = json.JSONEncoder(indent=2, separators=(",", ": "), allow_nan=False, check_circular=False)
+
 
 def success(
     status: int,
@@ -75,13 +79,12 @@ def is_true(text: str | None) -> bool:
 def _wrapped(
     status: int, outcome: str, message: str | None, result: Any, query: Mapping[str, str], keys: tuple[str, ...]
 ) -> Answer:
-    indent = 2 if is_true(query.get("pretty")) else None
+    encoder = _INDENTED if is_true(query.get("pretty")) else _COMPACT
     if is_true(query.get("naked")):
-        return Answer(status, b"" if result is NOTHING else _json(result, indent))
+        return Answer(status, b"" if result is NOTHING else _json(result, encoder))
     values = {"status": outcome, "message": message, "version": VERSION, "result": result}
-    return Answer(status, _json({key: values[key] for key in keys if values[key] is not NOTHING}, indent))
+    return Answer(status, _json({key: values[key] for key in keys if values[key] is not NOTHING}, encoder))
 
 
-def _json(value: Any, indent: int | None) -> bytes:
-    separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(value, indent=indent, separators=separators, allow_nan=False).encode("ascii")
+def _json(value: Any, encoder: json.JSONEncoder) -> bytes:
+    return encoder.encode(value).encode("ascii")

@@ -21,6 +21,14 @@ class Subject:
     allows: Callable[[str], bool]  # whether a user may read it
     show: Callable[[Call], dict[str, Any]]  # the resource as its service shows it, for the user of the call
 
+    def beside(self, other: Subject, *, own: str, named: str) -> Subject:
+        """Return the same resource for an event of another one, told to those who may read both, and of both."""
+        return dataclasses.replace(
+            self,
+            allows=lambda user: self.allows(user) and other.allows(user),
+            show=lambda call: {named: other.show(call), own: self.show(call)},
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .state import State
 
 _RIGHTS_OF_ROLE = {"OWNER": ALL, "ADMIN": ALL, "PUBLISHER": READ | WRITE, "USER": READ | WRITE, "GUEST": READ}
+_WITHOUT_HOME = ("NONE", "GUEST")
 _NAMES_OF_RIGHTS = {READ: "read", WRITE: "write", READ | WRITE: "read and write", ALL: "manage"}
 
 
@@ -108,7 +109,7 @@ class FileAccess:
 
     def _own_home(self, user: str, system: dict[str, Any]) -> Path | None:
         """Return the folder the user owns on a public storage system; None where there is none."""
-        shared = system["public"] and system["type"] == "STORAGE" and self._role(user, system) == "USER"
+        shared = system["public"] and system["type"] == "STORAGE" and self._role(user, system) not in _WITHOUT_HOME
         if not shared or "/" in user or user in ("", ".", ".."):
             return None
         return self._disk.home_of(system) / user

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from . import durable
@@ -13,9 +15,12 @@ from .disk import Disk
 from .file_access import FileAccess, Target
 from .file_records import FileRecords, Record
 from .pems import READ, WRITE
-from .store import Store
+from .store import Store, new_uuid
 
 Changed = tuple[Target, Record]
+Intent = dict[str, Any]
+
+_INTENT = "file-change"
 
 
 class FileChanges:
@@ -49,7 +54,6 @@ class FileChanges:
         self._access.require_writable(renamed)
         if os.path.lexists(renamed.real):
             raise BadRequest(f"A File or folder at {renamed.path} already exists")
-        _rename(target, renamed)
         return self._carried(target, renamed, "RENAME")
 
     def move(self, target: Target, path: str) -> Changed:
@@ -58,8 +62,6 @@ class FileChanges:
         destination = self._destination(target, path)
         if destination.real.is_dir():
             self._access.require_tree(destination, WRITE)
-            self._disk.remove(destination.real)  # a move replaces; only a copy merges
-        _rename(target, destination)
         return self._carried(target, destination, "MOVED")
 
     def copy(self, target: Target, path: str, *, append: bool) -> Changed:
@@ -86,14 +88,15 @@ class FileChanges:
         if target.is_root():
             raise BadRequest("The root directory of a system cannot be deleted.")
         record = self._records.find(target.real)
-        try:
-            self._disk.remove(target.real)
-            durable.sync(target.real.parent)
-        except (FileNotFoundError, NotADirectoryError):
-            # What the tenant knows of may have gone by another way, a job's for instance: then it is forgotten.
-            if record is None or record["deleted"]:
-                raise NotFound(f"Remote path {target.path} does not exist.") from None
-        self._records.mark_deleted(target.real, target.user)
+        with self._intended(target.user, target.real) as intent:
+            try:
+                self._disk.remove(target.real)
+                durable.sync(target.real.parent)
+            except (FileNotFoundError, NotADirectoryError):
+                # What the tenant knows of may have gone by another way, a job's for instance: then it is forgotten.
+                if record is None or record["deleted"]:
+                    raise NotFound(f"Remote path {target.path} does not exist.") from None
+            self._settle(intent)
 
     def _require_movable(self, target: Target) -> None:
         self._access.require_tree(target, READ | WRITE)
@@ -113,10 +116,63 @@ class FileChanges:
         return destination
 
     def _carried(self, source: Target, destination: Target, event: str) -> Changed:
+        told = f"Moved from {source.path} to {destination.path}"
+        with self._intended(source.user, source.real, destination.real, event=event, told=told) as intent:
+            if destination.real.is_dir():
+                self._disk.remove(destination.real)  # a move replaces; only a copy merges
+            _rename(source.real, destination.real)
+            self._settle(intent)
+        return destination, self._records.touch(destination.real, destination.user)
+
+    # Disk and records change one after the other; a tenant that dies in between has to know of it
+
+    @contextlib.contextmanager
+    def _intended(self, user: str, source: Path, destination: Path | None = None, **event: str) -> Iterator[Intent]:
+        """Keep what is about to happen on disk until it is settled, or has failed."""
+        intent: Intent = {
+            "id": new_uuid("002"),
+            "user": user,
+            "source": self._records.key_of(source),
+            "destination": self._records.key_of(destination) if destination else None,
+            "inode": _inode(source),
+            "replaces": destination is not None and destination.is_dir(),
+            **event,
+        }
+        self._store.put(_INTENT, intent["id"], intent, updated=0)
+        try:
+            yield intent
+        except BaseException:
+            self._store.delete(_INTENT, intent["id"])
+            raise
+
+    def _settle(self, intent: Intent) -> None:
+        """Note in the records what has happened on disk."""
+        source = self._records.place_of(intent["source"])
         with self._store.transaction():
-            self._records.carry(source.real, destination.real)
-            record = self.note(destination, event, f"Moved from {source.path} to {destination.path}")
-        return destination, record
+            self._store.delete(_INTENT, intent["id"])
+            if intent["destination"] is None:
+                self._records.mark_deleted(source, intent["user"])
+                return
+            destination = self._records.place_of(intent["destination"])
+            self._records.carry(source, destination)
+            self._records.note(destination, intent["user"], intent["event"], intent["told"], deleted=False)
+
+    def finish_interrupted(self) -> None:
+        """Bring to an end what an earlier tenant on this root was about when it died."""
+        for intent in list(self._store.all(_INTENT)):
+            if self._has_happened(intent):
+                self._settle(intent)
+            else:
+                self._store.delete(_INTENT, intent["id"])
+
+    def _has_happened(self, intent: Intent) -> bool:
+        source = self._records.place_of(intent["source"])
+        if intent["destination"] is None:
+            return _inode(source) is None
+        destination = self._records.place_of(intent["destination"])
+        if intent["replaces"] and _inode(source) == intent["inode"] and _inode(destination) is None:
+            _rename(source, destination)  # what was there is gone already
+        return bool(_inode(destination) == intent["inode"])
 
 
 def require_there(target: Target) -> None:
@@ -130,10 +186,18 @@ def arrival(target: Target) -> str:
     return "OVERWRITTEN" if target.real.exists() else "CREATED"
 
 
-def _rename(source: Target, destination: Target) -> None:
-    os.rename(source.real, destination.real)
-    for folder in {source.real.parent, destination.real.parent}:
+def _rename(source: Path, destination: Path) -> None:
+    os.rename(source, destination)
+    for folder in {source.parent, destination.parent}:
         durable.sync(folder)
+
+
+def _inode(place: Path) -> int | None:
+    """Return what an item keeps when it gets another name; None when there is none."""
+    try:
+        return place.lstat().st_ino
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _refuse_overlap(source: Target, destination: Target) -> None:

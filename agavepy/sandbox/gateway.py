@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from .accounts import Accounts
 from .answers import Answer
 from .api import BadRequest
-from .apis import CALLABLE
+from .apis import CALLABLE, Api
 from .envelope import VERSION
 from .routing import WrongVerb
 
@@ -44,24 +44,28 @@ def bearer_user(accounts: Accounts, authorization: str, path: str) -> str:
     if bearer is None:
         raise Refused(_json_fault(401, *UNKNOWN, path))
     _check_state(accounts.tokens.state(bearer), token.strip(), path)
-    check_api(accounts, path, user=bearer.user)
-    api = accounts.apis.of_segment(path.partition("/")[0])
+    api = check_api(accounts, path, user=bearer.user)
     if api and api["name"] not in bearer.apis:
         raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The client has no subscription to {api['name']}.", path))
     return bearer.user
 
 
-def check_api(accounts: Accounts, path: str, *, user: str) -> None:
-    """:raises Refused: the API at a path is not in use, or not for this user; empty: for nobody in particular."""
+def check_api(accounts: Accounts, path: str, *, user: str) -> Api | None:
+    """
+    Return the API at a path; None: what is there needs no subscription.
+
+    :raises Refused: it is not in use, or not for this user; empty: for nobody in particular.
+    """
     api = accounts.apis.of_segment(path.partition("/")[0])
     if api is None:
-        return
+        return None
     if api["status"] == "BLOCKED":
         raise Refused(_json_fault(403, *BLOCKED, f"The API {api['name']} is blocked.", path))
     if api["status"] not in CALLABLE:
         raise Refused(_json_fault(404, *NO_RESOURCE, f"The API {api['name']} is {api['status'].lower()}.", path))
     if api["roles"] and not accounts.is_admin(user) and not accounts.roles.of(user) & set(api["roles"]):
         raise Refused(_json_fault(403, *NOT_SUBSCRIBED, f"The API {api['name']} is for some roles only.", path))
+    return api
 
 
 def basic_user(accounts: Accounts, authorization: str) -> str:

@@ -261,8 +261,8 @@ class JobRun:
                 self._status("ARCHIVING_FAILED", problem)
                 return self._status("FINISHED", "Job completed, but failed to archive.", message=problem)
             self._status("ARCHIVING_FINISHED", "Job archiving completed successfully.", archived=True)
+        self._folder.remove()  # before the end, after which nobody would look for it
         self._status("FINISHED", "Job complete")
-        self._folder.remove()
 
     def _archive(self) -> str | None:
         """Copy the outputs to the archive; return why it failed, or None."""

@@ -18,29 +18,31 @@ class Remembered(Generic[_K, _T]):
     Answers of ``work_out``, each as fresh as the store: a write to ``kinds`` makes all be worked out again.
 
     :param work_out: from a key to the answer, by documents (or grants) of ``kinds`` alone; None, for an unknown
-        key, is not kept.
+        key, is not kept. All who ask share an answer, and leave it as it is.
     """
 
     def __init__(self, store: Store, kinds: tuple[str, ...], work_out: Callable[[_K], _T | None]) -> None:
         self._store = store
-        self._kinds = kinds
         self._work_out = work_out
-        self._kept: dict[_K, tuple[tuple[int, ...], _T]] = {}
+        self._kept: dict[_K, _T] = {}
+        store.when_written(kinds, self._forget)
 
     def get(self, key: _K) -> _T | None:
         """Return the answer for a key."""
         if self._store.in_transaction:
             return self._work_out(key)  # it may see what it wrote itself, and others must not
-        writes = self._store.writes(self._kinds)  # counted first: a write meanwhile leaves behind what nobody takes
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] == writes:
-            return kept[1]
-        answer = self._work_out(key)
-        if answer is not None:
-            self._keep(key, (writes, answer))
+        kept = self._kept  # taken first: after a write meanwhile nobody looks there any more
+        answer = kept.get(key)
+        if answer is None:
+            answer = self._work_out(key)
+            if answer is not None:
+                self._keep(kept, key, answer)
         return answer
 
-    def _keep(self, key: _K, answer: tuple[tuple[int, ...], _T]) -> None:
-        if len(self._kept) >= _MOST:
-            self._kept.clear()
-        self._kept[key] = answer
+    def _keep(self, kept: dict[_K, _T], key: _K, answer: _T) -> None:
+        if len(kept) >= _MOST:
+            kept.clear()
+        kept[key] = answer
+
+    def _forget(self) -> None:
+        self._kept = {}

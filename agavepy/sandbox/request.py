@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import bodies
 from .connection import Receive
-from .routing import Match
+from .routing import Match, WrongVerb
 from .services import Service
 
 
@@ -22,8 +21,9 @@ class Request:
         self.raw_path: str = scope["raw_path"].decode("latin-1")
         self.path = self.raw_path.lstrip("/")
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.authorization = self.headers.get("authorization", "")
         self.raw_query: str = scope["query_string"].decode("latin-1")
-        pairs = urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True)
+        pairs = urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True) if self.raw_query else []
         self.query_pairs = pairs
         self.query: dict[str, str] = dict(pairs)
         self.noted: dict[str, Any] = {
@@ -34,6 +34,7 @@ class Request:
             "user": None,
             "time": time,
         }
+        self.found: Match | WrongVerb | None = None  # the operation, once it was looked for
         self.errand_of: str | None = None  # whose request this is without a token; empty: nobody's
         self.body_begun = False
         self.body_read = not bodies.has_body(self.headers)
@@ -66,14 +67,8 @@ class Request:
         """Whether the caller sends more: not if it waits for an answer to "Expect: 100-continue" first."""
         return not self.body_read and (self.body_begun or "expect" not in self.headers)
 
-    @property
-    def authorization(self) -> str:
-        """The Authorization header; empty when there is none."""
-        return str(self.headers.get("authorization", ""))
 
-
-@dataclasses.dataclass(frozen=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that has found its operation and may go on. ``query`` holds the search terms of the path too."""
 
     request: Request

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .api import BadRequest
 
@@ -24,18 +25,27 @@ class Operation:
     success: tuple[int, ...]  # declared 2xx statuses, in the order of the YAML
     security: str  # "basic", "bearer" or "open"
 
-    @property
+    @functools.cached_property
+    def service(self) -> str:
+        """The name of its service."""
+        return self.name.partition(".")[0]
+
+    @functools.cached_property
     def body(self) -> Mapping[str, Any] | None:
         """The body parameter, if it has one."""
-        return next((each for each in self.parameters if each["in"] == "body"), None)
+        return next(iter(self.located("body")), None)
 
-    def located(self, place: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the parameters of one place: "path", "query", "formData"."""
-        return (each for each in self.parameters if each["in"] == place)
+    def located(self, place: str) -> Sequence[Mapping[str, Any]]:
+        """Return the parameters of one place: "path", "query", "formData"."""
+        return self._by_place.get(place, ())
+
+    @functools.cached_property
+    def _by_place(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        places = {each["in"] for each in self.parameters}
+        return {place: tuple(each for each in self.parameters if each["in"] == place) for place in places}
 
 
-@dataclasses.dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A routed request: the operation, its decoded path parameters, further search terms from the path."""
 
     operation: Operation
@@ -43,8 +53,7 @@ class Match:
     terms: Mapping[str, str]
 
 
-@dataclasses.dataclass(frozen=True)
-class WrongVerb:
+class WrongVerb(NamedTuple):
     """The path is known, the verb is not; ``allowed`` are the verbs that are."""
 
     allowed: tuple[str, ...]
@@ -59,9 +68,9 @@ class _Route:
 
     def match(self, found: re.Match[str], operation: Operation) -> Match:
         values = found.groupdict()
-        pairs = (values.pop("pairs", None) or "").strip("/").split("/")
-        path = {name: decoded(values.get(f"p{i}") or "") for i, name in enumerate(self.names)}
-        return Match(operation, path, {decoded(k): decoded(v) for k, v in zip(pairs[::2], pairs[1::2], strict=False)})
+        pairs = values.pop("pairs", None)
+        path = {name: decoded(text or "") for name, text in zip(self.names, values.values(), strict=True)}
+        return Match(operation, path, _terms(pairs) if pairs else {})
 
 
 class Routes:
@@ -121,8 +130,15 @@ def decoded(segment: str) -> str:
     return text
 
 
+def _terms(pairs: str) -> dict[str, str]:
+    parts = [decoded(each) for each in pairs.strip("/").split("/")]
+    return dict(zip(parts[::2], parts[1::2], strict=False))
+
+
 def _chosen(candidates: tuple[Operation, ...], content_type: str) -> Operation:
     # x-operations share a verb and path with the YAML's own operation and are told apart by content type.
+    if len(candidates) == 1:
+        return candidates[0]
     media_type = content_type.partition(";")[0].strip().lower()
     return next((each for each in candidates[1:] if media_type in each.consumes), candidates[0])
 

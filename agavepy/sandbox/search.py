@@ -89,7 +89,9 @@ def projected(result: Any, query: Mapping[str, str]) -> Any:
 
 
 def _wanted(query: Mapping[str, str]) -> list[list[str]]:
-    names = [name.strip() for name in query.get("filter", "").split(",") if name.strip()]
+    if "filter" not in query:
+        return []
+    names = [name.strip() for name in query["filter"].split(",") if name.strip()]
     return [] if "*" in names else [name.split(".", 1) for name in names]
 
 

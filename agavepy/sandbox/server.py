@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -267,21 +268,23 @@ class _Running:
             socket_ = self._listening(port)
             folder = Path(root) if root is not None else self._temporary_folder()
             self.url = f"{'https' if tls else 'http'}://{HOST}:{socket_.getsockname()[1]}"
-            self.state = State(
-                folder,
-                clock=clock,
-                token_ttl_s=token_ttl_s,
-                tenant_id=tenant_id,
-                tenants=tenants,
-                users=users,
-                url=self.url,
-                smtp=smtp,
-                images=images,
-            )
+            with ThreadPoolExecutor(1) as aside:
+                documents = aside.submit(specs.load)  # while passwords are hashed, which takes as long
+                self.state = State(
+                    folder,
+                    clock=clock,
+                    token_ttl_s=token_ttl_s,
+                    tenant_id=tenant_id,
+                    tenants=tenants,
+                    users=users,
+                    url=self.url,
+                    smtp=smtp,
+                    images=images,
+                )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
             self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
-            self.app = App(self.state, Routes(specs.load(), _UNDECLARED), self.faults, url=self.url)
+            self.app = App(self.state, Routes(documents.result(), _UNDECLARED), self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import json
 import os
@@ -29,7 +28,7 @@ CREATE TABLE IF NOT EXISTS grants (
     subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
 """
 
-GRANTS = "grant"  # what :meth:`Store.writes` counts them as
+GRANTS = "grant"  # what :meth:`Store.when_written` calls them
 
 
 class _Connection(sqlite3.Connection):
@@ -50,8 +49,7 @@ class Store:
         self._local = threading.local()
         self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._opening = threading.Lock()
-        self._writes: collections.Counter[str] = collections.Counter()
-        self._counting = threading.Lock()
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._writing = threading.Lock()  # SQLite has one writer; who waits for it there looks again only now and then
         # Made before SQLite does it with the rights of any file; what it puts beside it takes over the rights.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -97,7 +95,7 @@ class Store:
                 raise
             else:
                 connection.execute("COMMIT")
-                self._count(self._local.written)
+                self._tell(self._local.written)
                 afterwards = self._local.afterwards
             finally:
                 self._local.depth = 0
@@ -117,19 +115,21 @@ class Store:
         """Whether this thread is inside of a :meth:`transaction`."""
         return getattr(self._local, "depth", 0) > 0
 
-    def writes(self, kinds: tuple[str, ...]) -> tuple[int, ...]:
-        """Return how many writes to documents of these kinds, or to GRANTS, have taken effect, kind by kind."""
-        return tuple(self._writes[kind] for kind in kinds)
+    def when_written(self, kinds: Iterable[str], do: Callable[[], None]) -> None:
+        """Call ``do`` whenever writes to documents of these kinds, or to GRANTS, have taken effect."""
+        for kind in kinds:
+            self._listeners.setdefault(kind, []).append(do)
 
     def _wrote(self, kind: str) -> None:
         if self.in_transaction:
             self._local.written.add(kind)
         else:
-            self._count((kind,))
+            self._tell((kind,))
 
-    def _count(self, kinds: Iterable[str]) -> None:
-        with self._counting:
-            self._writes.update(kinds)
+    def _tell(self, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            for do in self._listeners.get(kind, ()):
+                do()
 
     # Documents
 

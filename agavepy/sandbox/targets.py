@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from .api import BadRequest, Unsupported
+from .api import BadRequest
 from .fields import shown
 
 _MACRO = re.compile(r"\$\{(\w+)\}")
@@ -16,12 +16,14 @@ _LONGEST = 4096
 
 
 def check(target: str) -> None:
-    """:raises BadRequest: it is no address that can be told; Unsupported: one that this tenant does not tell."""
+    """:raises BadRequest: it is no address that this tenant can tell."""
     if len(target) > _LONGEST:
         raise BadRequest(f"Invalid 'notification.url' value. It has at most {_LONGEST} characters; got {len(target)}.")
     scheme, separator, _ = target.partition("://")
     if separator and scheme.lower() == "agave":
-        raise Unsupported("Notifications to agave:// addresses are not served by this sandbox: give a web address.")
+        raise BadRequest(
+            "Invalid 'notification.url' value. This sandbox tells no agave:// addresses: give a web or e-mail address."
+        )
     if not is_mail(target):
         _check_web(target)
 

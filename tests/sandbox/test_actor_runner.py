@@ -225,6 +225,20 @@ def test_results_come_one_by_one_in_their_order_and_then_nothing(acting: Acting)
     assert [acting.result(execution) for _ in range(5)] == [b"one", b"two", b"three", b"", b""]
 
 
+def test_a_result_that_is_only_looked_at_stays(acting: Acting) -> None:
+    execution = acting.run(acting.add(sending("one")))
+    address = f"/actors/v2/{execution['actorId']}/executions/{execution['id']}/results"
+    for _ in range(2):
+        assert acting.http.request("HEAD", address).headers["content-length"] == "3"
+    assert acting.result(execution) == b"one"
+
+
+def test_no_result_is_of_the_type_of_results_all_the_same(acting: Acting) -> None:
+    execution = acting.run(acting.add())
+    answer = acting.http.get(f"/actors/v2/{execution['actorId']}/executions/{execution['id']}/results")
+    assert (answer.content, answer.headers["content-type"]) == (b"", "application/octet-stream")
+
+
 def test_all_results_are_there_as_soon_as_an_execution_is_complete(acting: Acting) -> None:
     actor_id = acting.add(sending(*["x"] * 50))
     sent = [acting.send(actor_id) for _ in range(4)]
@@ -414,6 +428,25 @@ def test_what_a_killed_tenant_left_does_not_stand_in_the_way_of_a_message(tmp_pa
         tenant.run_until_idle()
         assert Acting(tenant, http).execution(actor_id, execution_id)["exitCode"] == 0
     assert sorted(os.listdir(folder)) == ["log", "results"]
+
+
+def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_path: Path) -> None:
+    with running(tmp_path) as acting:
+        execution = acting.run(acting.add(sending("one", "two")))
+    folder = tmp_path / "actors" / execution["actorId"] / execution["id"]
+    (folder / "work" / "below").mkdir(parents=True)
+    (folder / "message").write_bytes(b"its message, which it has read")
+    (folder / "results" / "arriving").write_bytes(b"half a res")
+    first = min((folder / "results").glob("[0-9]*"))
+    first.rename(first.with_name(f"taken-{first.name}"))  # for somebody who was never answered
+    for other in (folder.parent / "no-execution", tmp_path / "actors" / "no-actor" / "no-execution"):
+        other.mkdir(parents=True)
+        (other / "message").write_bytes(b"a message that was not acknowledged")
+    with running(tmp_path) as acting:
+        assert os.listdir(tmp_path / "actors") == [execution["actorId"]]
+        assert os.listdir(folder.parent) == [execution["id"]]
+        assert sorted(os.listdir(folder)) == ["log", "results"]
+        assert [acting.result(execution) for _ in range(3)] == [b"one", b"two", b""]
 
 
 def test_a_running_execution_ends_with_the_tenant_and_says_so(tmp_path: Path, gate: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from agavepy.sandbox import ManualClock, Sandbox
+from agavepy.sandbox.app import WORKERS
 from agavepy.sandbox.services.profiles import Profiles
 
 from .conftest import TIMEOUT_S, Http
@@ -187,6 +189,19 @@ def test_an_unexpected_error_is_logged_and_not_told(
     (record,) = [each for each in caplog.records if each.name == "agavepy.sandbox"]
     assert record.levelno == logging.ERROR
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_short_questions_are_answered_while_every_worker_is_busy(tenant: Sandbox, http: Http) -> None:
+    workers, over = tenant._live.app._workers, threading.Event()
+    busy = [workers.submit(over.wait, TIMEOUT_S) for _ in range(WORKERS)]
+    try:
+        for path in ("/systems/v2/sandbox-storage", "/profiles/v2/me"):
+            assert http.get(path).status_code == 200
+        assert http.get("/systems/v2/none").status_code == 404
+        assert http.get("/systems/v2/none", headers={"Authorization": "Bearer none"}).status_code == 401
+    finally:
+        over.set()
+    assert all(each.result() for each in busy)  # none of them had to end for that
 
 
 # Bodies

@@ -238,7 +238,7 @@ def test_nothing_to_upload_is_refused(disk: Storage) -> None:
 
 def test_a_callback_that_cannot_be_called_is_refused_before_anything_is_stored(disk: Storage) -> None:
     form = {"callbackURL": "agave://sandbox-storage/hook"}
-    refusal(disk.http.post(disk.url("media", ""), files={"fileToUpload": ("a", b"x")}, data=form), status=501)
+    refusal(disk.http.post(disk.url("media", ""), files={"fileToUpload": ("a", b"x")}, data=form), status=400)
     assert disk.names() == ["."]
 
 
@@ -897,3 +897,10 @@ def test_every_file_operation_needs_a_token(tenant: Sandbox) -> None:
     answer = requests.get(f"{tenant.url}/files/v2/listings/", timeout=10)
     assert answer.status_code == 401
     assert json.loads(answer.text)["fault"]["code"] == 900902
+
+
+def test_administrators_have_a_home_of_their_own_too() -> None:
+    with Sandbox() as tenant:
+        ag = tenant.client("admin")
+        ag.files.importData(systemId="sandbox-storage", filePath="admin", fileToUpload=b"tide", fileName="a.txt")
+        assert ag.files.download(systemId="sandbox-storage", filePath="admin/a.txt").content == b"tide"

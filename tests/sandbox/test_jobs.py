@@ -216,7 +216,7 @@ def test_a_system_that_is_down_is_412(compute: Compute) -> None:
 def test_a_batch_scheduler_is_not_played(compute: Compute) -> None:
     batch = {"executionType": "HPC", "scheduler": "SLURM", "queues": [{"name": "normal"}]}
     app = compute.app(executionSystem=execution_system(compute, "cluster", **batch), executionType="HPC")
-    assert "SLURM" in refusal(compute.http.post("/jobs/v2", json={"name": "x", "appId": app}), status=501)
+    assert "SLURM" in refusal(compute.http.post("/jobs/v2", json={"name": "x", "appId": app}), status=400)
 
 
 def test_the_archive_path_may_hold_macros_and_is_made_at_once(compute: Compute) -> None:

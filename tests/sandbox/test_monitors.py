@@ -168,6 +168,7 @@ def test_a_disabled_monitor_rests_until_it_is_enabled(
     tenant.run_until_idle()
     assert results(http, monitor) == ["PASSED"]
     refusal(http.put(address, json={"action": "explode"}), status=400)
+    refusal(http.put(address), status=400)
 
 
 def test_a_folder_that_is_gone_marks_the_system_as_down_until_it_is_back(

@@ -162,9 +162,9 @@ def test_a_body_that_is_no_object_is_refused(http: Http, body: Any) -> None:
     refusal(http.post("/notifications/v2/", json=body), status=400)
 
 
-def test_an_agave_address_is_said_not_to_be_served(http: Http, job: dict[str, Any]) -> None:
+def test_an_agave_address_is_refused(http: Http, job: dict[str, Any]) -> None:
     body = {"associatedUuid": job["id"], "event": "*", "url": "agave://sandbox-storage/inbox"}
-    assert "agave://" in refusal(http.post("/notifications/v2/", json=body), status=501)
+    assert "agave://" in refusal(http.post("/notifications/v2/", json=body), status=400)
 
 
 def test_only_what_one_may_read_can_be_watched(http: Http, other: Http, job: dict[str, Any]) -> None:
@@ -607,3 +607,71 @@ def test_a_macro_cannot_add_a_recipient_or_a_header(tmp_path: Path, post: Post) 
 def test_an_smtp_server_that_is_none_is_refused_at_once(address: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
         Sandbox(smtp=address)
+
+
+# Of metadata
+
+
+def _watch(http: Http, uuid: str, hook: Hook) -> None:
+    url = f"{hook.url}/?e=${{EVENT}}:${{METADATA_NAME}}"
+    body = {"associatedUuid": uuid, "event": "*", "persistent": True, "url": url}
+    assert http.post("/notifications/v2/", json=body).status_code == 201
+
+
+def test_metadata_tells_what_happens_to_it(tenant: Sandbox, http: Http, hook: Hook) -> None:
+    item = http.post("/meta/v2/data/", json={"name": "tide", "value": 1}).json()["result"]["uuid"]
+    _watch(http, item, hook)
+    http.post(f"/meta/v2/data/{item}", json={"value": 2})
+    tenant.add_user("reader", "a password")
+    for word in ("READ", "READ_WRITE", "NONE"):
+        http.post(f"/meta/v2/data/{item}/pems", json={"username": "reader", "permission": word})
+    tenant.run_until_idle()
+    changes = ["UPDATED", "PERMISSION_GRANT", "PERMISSION_UPDATE", "PERMISSION_REVOKE"]
+    assert hook.events() == [f"{event}:tide" for event in changes]
+    http.delete(f"/meta/v2/data/{item}")
+    tenant.run_until_idle()
+    assert hook.events()[-1] == "DELETED:tide"
+
+
+def test_metadata_is_told_of_to_who_watches_what_it_belongs_to(
+    tenant: Sandbox, http: Http, hook: Hook, job: dict[str, Any]
+) -> None:
+    _watch(http, job["id"], hook)
+    given = {"name": "tide", "value": 1, "associationIds": [job["id"]]}
+    item = http.post("/meta/v2/data/", json=given).json()["result"]["uuid"]
+    http.delete(f"/meta/v2/data/{item}")
+    tenant.run_until_idle()
+    assert hook.events() == ["METADATA_CREATED:tide", "METADATA_DELETED:tide"]
+
+
+def test_metadata_of_others_is_not_told_of(tenant: Sandbox, http: Http, hook: Hook) -> None:
+    system = http.get("/systems/v2/sandbox-storage").json()["result"]["uuid"]
+    _watch(http, system, hook)
+    tenant.add_user("other", "a password")
+    with Http(tenant, user="other", password="a password") as other:
+        other.post("/meta/v2/data/", json={"name": "secret", "value": 1, "associationIds": [system]})
+    http.post("/meta/v2/data/", json={"name": "own", "value": 1, "associationIds": [system]})
+    tenant.run_until_idle()
+    assert hook.events() == ["METADATA_CREATED:own"]
+
+
+def test_notifications_come_with_the_metadata_they_are_about(tenant: Sandbox, http: Http, hook: Hook) -> None:
+    embedded = [{"url": f"{hook.url}/?e=${{EVENT}}", "event": "*", "persistent": True}]
+    given = {"name": "tide", "value": 1, "notifications": embedded}
+    item = http.post("/meta/v2/data/", json=given).json()["result"]["uuid"]
+    http.post(f"/meta/v2/data/{item}", json={"value": 2})
+    tenant.run_until_idle()
+    assert hook.events() == ["CREATED", "UPDATED"]
+    wrong = http.post("/meta/v2/data/", json={**given, "notifications": [{"url": "nowhere", "event": "*"}]})
+    assert "notification.url" in refusal(wrong, status=400)
+
+
+@pytest.mark.parametrize("kind", ["profile", "schema", "metadata", "monitor"])
+def test_every_kind_of_resource_can_be_watched(http: Http, hook: Hook, kind: str) -> None:
+    made = {
+        "profile": lambda: http.get("/profiles/v2/me").json()["result"].get("uuid"),
+        "schema": lambda: http.post("/meta/v2/schemas/", json={"type": "object"}).json()["result"]["uuid"],
+        "metadata": lambda: http.post("/meta/v2/data/", json={"name": "a", "value": 1}).json()["result"]["uuid"],
+        "monitor": lambda: http.post("/monitors/v2/", json={"target": "sandbox-storage"}).json()["result"]["id"],
+    }[kind]()
+    _watch(http, made, hook)

@@ -16,7 +16,7 @@ from agavepy.sandbox import Sandbox
 from .compute import Compute
 from .conftest import Http
 
-PENDING = {"actors", "meta", "monitors", "notifications"}  # their lists have no addresses here yet
+APART = {"actors"}  # their service has none of the conventions: a query belongs to the program that gets the message
 
 STORAGE = "sandbox-storage"
 SINGLE = {"transforms.get", "systems.listCredentialsForInternalUserByType", "jobs.listPermissionsForUser"}
@@ -25,7 +25,7 @@ SINGLE = {"transforms.get", "systems.listCredentialsForInternalUserByType", "job
 def _lists() -> Iterator[str]:
     for service, document in specs.load().items():
         for item in document["paths"].values():
-            if service not in PENDING and "get" in item and _answers_a_list(item["get"]):
+            if service not in APART and "get" in item and _answers_a_list(item["get"]):
                 yield f"{service}.{item['get']['operationId']}"
 
 
@@ -63,7 +63,17 @@ def world(tenant: Sandbox) -> Iterator[World]:
     for user in ("ada", "bob"):
         tenant.add_user(user, f"{user}-password")
     with Http(tenant, user="admin", password=tenant.state.credentials.password_of("admin") or "") as http:
-        yield World(http, {**_files(http), **_systems(http), **_apps_and_jobs(tenant, http), **_others(http)})
+        yield World(
+            http,
+            {
+                **_files(http),
+                **_systems(http),
+                **_apps_and_jobs(tenant, http),
+                **_others(http),
+                **_meta(http),
+                **_telling(http),
+            },
+        )
 
 
 def _files(http: Http) -> dict[str, str]:
@@ -149,6 +159,36 @@ def _others(http: Http) -> dict[str, str]:
         "transforms.get": "transforms/v2/gzip",
         "transforms.list": "transforms/v2/",
         "transforms.listByTag": "transforms/v2/tags/compression",
+    }
+
+
+def _meta(http: Http) -> dict[str, str]:
+    items = [http.post("/meta/v2/data/", json={"name": name, "value": name}).json()["result"] for name in "abc"]
+    schemas = [http.post("/meta/v2/schemas/", json={"type": kind}).json()["result"] for kind in ("object", "string")]
+    for kind, uuid in (("data", items[0]["uuid"]), ("schemas", schemas[0]["uuid"])):
+        for user in ("ada", "bob"):
+            assert http.post(f"/meta/v2/{kind}/{uuid}/pems", json={"username": user, "permission": "READ"}).ok
+    return {
+        "meta.listMetadata": "meta/v2/data/",
+        "meta.listMetadataPermissions": f"meta/v2/data/{items[0]['uuid']}/pems",
+        "meta.searchSchema": "meta/v2/schemas/",
+        "meta.listSchemaPermissions": f"meta/v2/schemas/{schemas[0]['uuid']}/pems",
+    }
+
+
+def _telling(http: Http) -> dict[str, str]:
+    system = http.get("/systems/v2/sandbox-storage").json()["result"]["uuid"]
+    for event in ("CREATED", "UPDATED"):
+        notification = {"associatedUuid": system, "event": event, "url": "http://127.0.0.1:9/"}
+        assert http.post("/notifications/v2/", json=notification).ok
+    for target in ("sandbox-storage", "sandbox-exec"):
+        monitor = http.post("/monitors/v2/", json={"target": target, "frequency": 60}).json()["result"]["id"]
+    for _ in range(2):
+        assert http.post(f"/monitors/v2/{monitor}/checks").ok
+    return {
+        "monitors.list": "monitors/v2/",
+        "monitors.listChecks": f"monitors/v2/{monitor}/checks",
+        "notifications.list": "notifications/v2/",
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 from agavepy.sandbox import Sandbox, conversions
 
 from .conftest import Http
+from .receivers import Hook
 from .schema import checked, refusal
 
 ANYWHERE = {"url": "agave:///"}
@@ -187,6 +188,22 @@ def test_a_failed_conversion_says_why_and_leaves_the_old_file(files: Converter) 
     files.tenant.run_until_idle()
     assert files.get("kept") == b"old"
     assert files.history("kept")[-1] == "TRANSFORMING_FAILED"
+
+
+def test_the_callback_url_is_told_how_a_conversion_ended(files: Converter, hook: Hook) -> None:
+    for name in (files.put(gzip.compress(b"x"), "good.gz"), files.put(b"no gzip", "bad.gz")):
+        address = f"{hook.url}/{name}?e=${{EVENT}}"
+        started = files.start("gunzip", name, f"agave://sandbox-storage/{files.http.user}", callbackUrl=address)
+        checked(started, "transforms.transformAndStage", status=202)
+    files.tenant.run_until_idle()
+    told = sorted(each.target for each in hook.received)
+    assert told == ["/bad.gz?e=TRANSFORMING_FAILED", "/good.gz?e=TRANSFORMING_COMPLETED"]
+
+
+@pytest.mark.parametrize("url", ["agave://sandbox-storage/hook", ["x"], "no address"])
+def test_a_callback_url_that_cannot_be_told_is_refused(files: Converter, url: Any) -> None:
+    started = files.start("gzip", files.put(b"x"), f"agave://sandbox-storage/{files.http.user}", callbackUrl=url)
+    refusal(started, status=400)
 
 
 @pytest.mark.parametrize("url", ["http://example.org/x", "ftp://x/y", "", "agave://none/x", None])

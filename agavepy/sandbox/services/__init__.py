@@ -6,8 +6,8 @@ document, a list of documents, None (no payload), or one of the classes of :mod:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..api import NOTHING, Call
 
@@ -20,6 +20,18 @@ BEARER: dict[str, Any] = {
     "securityDefinitions": {"Bearer": {"type": "apiKey", "name": "Authorization", "in": "header"}},
     "security": [{"Bearer": []}],
 }
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def brief(method: _Method) -> _Method:
+    """Mark an operation that finds some documents by their keys and does nothing else.
+
+    It is answered in the server's own thread: the way into another one would take longer than the work.
+    """
+    method.is_brief = True  # type: ignore[attr-defined]
+    return method
 
 
 class Service:

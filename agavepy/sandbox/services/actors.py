@@ -323,7 +323,8 @@ class Actors(Service):
     def getOneExecutionResult(self, call: Call, *, actorId: str, executionId: str) -> Octets:
         actor = self._reach(call, actorId, "READ")
         execution = self._executions.get(actor["id"], executionId)
-        return Octets(self._executions.folder(actor["id"], execution["id"]).take_result())
+        folder = self._executions.folder(actor["id"], execution["id"])
+        return Octets(folder.oldest_result() if call.looks_only else folder.take_result())
 
     def getExecutionLogs(
         self, call: Call, *, actorId: str, executionId: str, q: str | None = None, skip: int | None = None

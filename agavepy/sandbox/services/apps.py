@@ -14,7 +14,7 @@ from ..events import Subject
 from ..fields import Fields
 from ..patterns import like
 from ..store import new_uuid
-from . import Service, app_form, app_records
+from . import Service, app_form, app_records, brief
 from .app_description import check_name, check_version, read
 from .app_places import AppPlaces
 
@@ -114,6 +114,7 @@ class Apps(Service):
     ) -> Listing:
         return self._listing(call, publicOnly, privateOnly, lambda app: any(like(one, term) for one in app["ontology"]))
 
+    @brief
     def get(self, call: Call, *, appId: str) -> App:
         return app_records.full(self.find(appId, call.user), call)
 

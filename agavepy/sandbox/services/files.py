@@ -66,7 +66,8 @@ class Files(Service):
         return cast("Notifications", self.state.services["notifications"])
 
     def start(self) -> None:
-        """Note which imports an earlier tenant on this root has left unfinished."""
+        """Finish moves and deletions, and give up imports, that an earlier tenant on this root has left unfinished."""
+        self._changes.finish_interrupted()
         self._transfers.fail_interrupted()
 
     # Events
@@ -167,12 +168,21 @@ class Files(Service):
         return Download(output, name, media.type_of(name), is_temporary=True)
 
     def begin_conversion(
-        self, call: Call, *, owner: str, path: str, url: str, conversion: Conversion, native_format: str
+        self,
+        call: Call,
+        *,
+        owner: str,
+        path: str,
+        url: str,
+        conversion: Conversion,
+        native_format: str,
+        callback_url: Any,
     ) -> None:
         """
         Convert a file of an owner in the background.
 
         :param url: where the output goes, a file or folder of this tenant.
+        :param callback_url: told when the output is there, or will not be.
         :raises ApiError: the source is not the caller's to read, or the output not theirs to write.
         """
         source = self._of_owner(call.user, owner, path)
@@ -181,6 +191,7 @@ class Files(Service):
             raise BadRequest(f"The output must go to a file of this tenant; url is {imports.without_password(url)}.")
         name = conversion.name_of_output(source.name)
         target = self._destination(call.user, place.system_id, place.path, None, name)
+        self._attach(target, _callbacks(callback_url, "TRANSFORMING_COMPLETED", "TRANSFORMING_FAILED"))
         work = functools.partial(self._convert, call.user, source, conversion, native_format)
         self._transfers.begin_work(target, Work("TRANSFORMING", "transform", source.path, work))
 
@@ -536,8 +547,8 @@ class Files(Service):
 # What a request says
 
 
-def _callbacks(url: str | None, *events: str) -> History:
-    """Return the notifications of a ``callbackURL``: one delivery when the data has arrived, or failed to."""
+def _callbacks(url: Any, *events: str) -> History:
+    """Return the notifications of a ``callbackURL``: one delivery each, of its event."""
     return [to_callback(url, event, persistent=False) for event in events] if url else []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ from ..job_outputs import JobOutputs
 from ..lifecycle import JobEnded, is_final
 from ..search import matching, terms
 from ..store import new_uuid
-from . import Service, job_records, job_request
+from . import Service, brief, job_records, job_request
 from .notification_request import embedded
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ class Jobs(Service):
 
     def subject(self, uuid: str) -> Subject | None:
         job = self.store.get(_KIND, uuid)
-        return self._subject(job) if job else None
+        return self._subject(job) if job and job["visible"] else None
 
     def _subject(self, job: Job) -> Subject:
         return Subject(
@@ -159,12 +158,7 @@ class Jobs(Service):
 
     def _publish_beside(self, resource: Subject, kind: str, job: Subject, event: str, by: str) -> None:
         """Tell of a job's event as one of another resource, to those who may read both."""
-        both = dataclasses.replace(
-            resource,
-            allows=lambda user: resource.allows(user) and job.allows(user),
-            show=lambda call: {"job": job.show(call), kind: resource.show(call)},
-        )
-        self.state.events.publish(both, f"JOB_{event}", by=by)
+        self.state.events.publish(resource.beside(job, own=kind, named="job"), f"JOB_{event}", by=by)
 
     # Reading
 
@@ -184,9 +178,11 @@ class Jobs(Service):
         found = matching(self._visible(call.user), path, operator, text, name=attribute, now=now)
         return job_records.listing(found, call)
 
+    @brief
     def get(self, call: Call, *, jobId: str) -> Job:
         return job_records.full(self._find(jobId, call.user), call)
 
+    @brief
     def getStatus(self, call: Call, *, jobId: str) -> Job:
         if self.store.get(_KIND, jobId) is None:
             raise NotFound(f"Not job found with job id {jobId}")  # worded so on the wire
@@ -273,7 +269,7 @@ class Jobs(Service):
         if self._systems.role_of(system, user) == "GUEST":
             raise Forbidden(f"Permission denied. You need the role USER on the system {system['id']} to run jobs.")
         if system["scheduler"] != "FORK":
-            raise Unsupported(f"Jobs on {system['id']} need {system['scheduler']}; this sandbox runs FORK jobs only.")
+            raise BadRequest(f"Jobs on {system['id']} need {system['scheduler']}; this sandbox runs FORK jobs only.")
         return system
 
     def _up(self, system: System) -> System:

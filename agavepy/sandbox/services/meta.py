@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from .. import json_schemas, mongo, uuids
-from ..api import ApiError, BadRequest, Call, Forbidden, NotFound, Page, Reply, Unsupported
+from .. import json_schemas, mongo
+from ..api import ApiError, BadRequest, Call, Forbidden, NotFound, Page, Reply
+from ..events import Subject
 from ..fields import Fields, shown
 from ..items import ORDERS, Wanted
+from ..resources_by_uuid import known
 from ..search import DEFAULT_LIMIT
 from ..store import new_uuid
 from . import Service, meta_records
 from .meta_access import Shared
+from .notification_request import embedded
 
 if TYPE_CHECKING:
     from ..state import State
+    from .notifications import Notifications
 
 Item = dict[str, Any]
 
@@ -32,14 +36,17 @@ class Meta(Service):
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
-        self._data = Shared(state, "metadata", noun="metadata item", folder="data")
-        self._schemas = Shared(state, "schema", noun="metadata schema", folder="schemas")
+        self._data = Shared(
+            state, "metadata", noun="metadata item", folder="data", show=lambda item, call: self._shower(call)(item)
+        )
+        self._schemas = Shared(state, "schema", noun="metadata schema", folder="schemas", show=meta_records.schema)
 
-    # What other services ask
+    @property
+    def _notifications(self) -> Notifications:
+        return cast("Notifications", self.state.services["notifications"])
 
-    def may_read(self, uuid: str, user: str) -> bool | None:
-        """Return whether an item or a schema is the user's to read; None: there is no such thing."""
-        return (self._schemas if uuid.endswith("-013") else self._data).may_read(uuid, user)
+    def subject(self, uuid: str) -> Subject | None:
+        return (self._schemas if uuid.endswith("-013") else self._data).subject(uuid)
 
     # Metadata
 
@@ -65,7 +72,7 @@ class Meta(Service):
 
     def _shower(self, call: Call) -> Callable[[Item], Item]:
         """Return what shows items to the caller; each associated resource is looked up once."""
-        resolve = functools.cache(lambda uuid: uuids.find(self.state, uuid, call.user))
+        resolve = functools.cache(lambda uuid: known(self.state, uuid))
         return lambda item: meta_records.metadata(item, call, resolve)
 
     def _create(self, call: Call, body: Any) -> Item:
@@ -77,32 +84,34 @@ class Meta(Service):
                 raise BadRequest(f"Invalid 'metadata.{name}' value. Please provide one.")
         self._require_valid(item, call.user)
         grants = [self._data.requested(each) for each in _list_of(body, "permissions")]
+        settings = embedded(body.get("notifications"))
         with self.store.transaction():
             self._data.items.put(item)
-            self._data.note(item["uuid"], "CREATED", call.user)
+            self._notifications.attach(item["uuid"], settings, owner=call.user)
+            self._data.note(item, "CREATED", call.user)
             for username, word in grants:
                 self._data.grant(item, username, word, by=call.user)
         return item
 
     def _update(self, call: Call, uuid: str, body: Any) -> Item:
-        known = self._data.find(uuid, call.user, right="write")
-        given = self._given(call, body, known)
+        before = self._data.find(uuid, call.user, right="write")
+        given = self._given(call, body, before)
         if given.keys() & {"schemaId", "value"}:
-            self._require_valid({**known, **given}, call.user)
+            self._require_valid({**before, **given}, call.user)
+        settings = embedded(body.get("notifications"))
         with self.store.transaction():
-            known = self._data.find(uuid, call.user, right="write")
-            item = {**known, **given, "lastUpdated": round(self.clock.now(), 3)}
+            before = self._data.find(uuid, call.user, right="write")
+            item = {**before, **given, "lastUpdated": round(self.clock.now(), 3)}
             self._data.items.put(item)
-            self._data.note(uuid, "UPDATED", call.user)
+            self._notifications.attach(uuid, settings, owner=call.user)
+            self._data.note(item, "UPDATED", call.user)
         return item
 
-    def _given(self, call: Call, body: Any, known: Item) -> Item:
+    def _given(self, call: Call, body: Any, before: Item) -> Item:
         """Return what a request says about an item, checked; what it leaves out is left out."""
         fields = Fields(body, within="metadata")
-        if fields.get("uuid") not in (None, known.get("uuid")):
+        if fields.get("uuid") not in (None, before.get("uuid")):
             raise BadRequest(f"The uuid in the body, {fields.get('uuid')!r:.80}, is not that of the item.")
-        if fields.get("notifications"):
-            raise Unsupported("Notifications within metadata are not served by this sandbox; leave them out.")
         given: Item = {}
         if "name" in body:
             given["name"] = fields.text("name", longest=LONGEST_NAME)
@@ -111,18 +120,18 @@ class Meta(Service):
         if "schemaId" in body:
             given["schemaId"] = fields.free_text("schemaId") or None
         if "associationIds" in body:
-            given["associationIds"] = self._associations(call, fields, known.get("associationIds", []))
+            given["associationIds"] = self._associations(call, fields, before.get("associationIds", []))
         return given
 
-    def _associations(self, call: Call, fields: Fields, known: list[str]) -> list[str]:
+    def _associations(self, call: Call, fields: Fields, before: list[str]) -> list[str]:
         """Return the ids, once each; those that are new must be of resources the caller may read."""
         value = fields.get("associationIds")
         ids = list(dict.fromkeys([value] if isinstance(value, str) and value else fields.texts("associationIds")))
         for uuid in ids:
-            resource = uuids.find(self.state, uuid, call.user)
-            if uuid not in known and resource is None:
+            resource = known(self.state, uuid)
+            if uuid not in before and resource is None:
                 raise BadRequest(f"No associated object found with uuid {uuid}")
-            if uuid not in known and resource and not resource.readable:
+            if uuid not in before and resource and not resource.allows(call.user):
                 raise Forbidden(f"Permission denied. User does not have permission to read the resource {uuid}")
         return ids
 
@@ -198,17 +207,17 @@ class Meta(Service):
         item: Item = {**fixed, "created": now, "lastUpdated": now, "schema": json_schemas.check(body)}
         with self.store.transaction():
             self._schemas.items.put(item)
-            self._schemas.note(item["uuid"], "CREATED", call.user)
+            self._schemas.note(item, "CREATED", call.user)
         return meta_records.schema(item, call)
 
     def updateSchema(self, call: Call, *, uuid: str, body: Any) -> Item:
         self._schemas.find(uuid, call.user, right="write")
         schema = json_schemas.check(body)
         with self.store.transaction():
-            known = self._schemas.find(uuid, call.user, right="write")
-            item = {**known, "schema": schema, "lastUpdated": round(self.clock.now(), 3)}
+            before = self._schemas.find(uuid, call.user, right="write")
+            item = {**before, "schema": schema, "lastUpdated": round(self.clock.now(), 3)}
             self._schemas.items.put(item)
-            self._schemas.note(uuid, "UPDATED", call.user)
+            self._schemas.note(item, "UPDATED", call.user)
         return meta_records.schema(item, call)
 
     def deleteSchema(self, call: Call, *, uuid: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import pems
+from .. import macros, pems
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
+from ..clock import iso
+from ..events import Subject
 from ..fields import Fields
 from ..items import Items
+from ..resources_by_uuid import kind_of, known
 from . import meta_records
 
 if TYPE_CHECKING:
@@ -23,13 +27,15 @@ class Shared:
 
     :param noun: as messages call one.
     :param folder: of their addresses: ``data`` or ``schemas``.
+    :param show: how an item looks to a caller.
     """
 
-    def __init__(self, state: State, kind: str, *, noun: str, folder: str) -> None:
+    def __init__(self, state: State, kind: str, *, noun: str, folder: str, show: Callable[[Item, Call], Item]) -> None:
         self.items = Items(state.store, kind)
         self._state = state
         self._noun = noun
         self._folder = folder
+        self._show = show
 
     def find(self, uuid: str, user: str, *, right: str = "read") -> Item:
         """
@@ -45,20 +51,39 @@ class Shared:
             raise Forbidden(f"Permission denied. User does not have permission to {right} the {self._noun} {uuid}")
         return item
 
-    def may_read(self, uuid: str, user: str) -> bool | None:
-        """Return whether an item is the user's to read; None: there is no such item."""
+    # Events
+
+    def subject(self, uuid: str) -> Subject | None:
+        """Return an item as events are about it; None: there is no such item."""
         item = self.items.get(uuid)
-        return None if item is None else pems.allows(self._word(item, user), "read")
+        return None if item is None else self._subject(item)
+
+    def _subject(self, item: Item) -> Subject:
+        return Subject(
+            item["uuid"],
+            f"meta/v2/{self._folder}/{item['uuid']}",
+            lambda user: pems.allows(self._word(item, user), "read"),
+            lambda call: self._show(item, call),
+        )
 
     def _word(self, item: Item, user: str) -> str:
         if user == item["owner"] or self._state.accounts.is_admin(user):
             return "ALL"
         return pems.granted(self._state.store.grants(item["uuid"]), user)
 
-    def note(self, uuid: str, event: str, user: str, description: str = "") -> None:
-        """Add to the history of an item."""
+    def note(
+        self, item: Item, event: str, user: str, description: str = "", *, told: Mapping[str, str] | None = None
+    ) -> None:
+        """Add to the history of an item, and tell of it; those who watch what it is associated with, too."""
         text = description or f"{event} by {user}"
-        self._state.store.add_event(uuid, event, text, created=self._state.clock.now(), created_by=user)
+        self._state.store.add_event(item["uuid"], event, text, created=self._state.clock.now(), created_by=user)
+        subject = self._subject(item)
+        self._state.events.publish(subject, event, by=user, macros=told)
+        for uuid in item.get("associationIds", ()):
+            resource = known(self._state, uuid)
+            if resource is not None:
+                beside = resource.beside(subject, own=kind_of(uuid), named="metadata")
+                self._state.events.publish(beside, f"METADATA_{event}", by=user, macros=told)
 
     # Permissions
 
@@ -101,7 +126,8 @@ class Shared:
         self._state.store.grant(item["uuid"], username, word)
         changed = "PERMISSION_UPDATE" if username in known else "PERMISSION_GRANT"
         event = "PERMISSION_REVOKE" if word == "NONE" else changed
-        self.note(item["uuid"], event, by, f"{word} permission for {username}")
+        told = macros.of_permission(username, word, changed=iso(self._state.clock.now()))
+        self.note(item, event, by, f"{word} permission for {username}", told=told)
         return username not in known
 
     def revoke(self, call: Call, uuid: str, username: str) -> None:
@@ -114,9 +140,9 @@ class Shared:
     def revoke_all(self, call: Call, uuid: str) -> None:
         """Take every permission but the owner's away."""
         with self._state.store.transaction():
-            self.find(uuid, call.user, right="write")
+            item = self.find(uuid, call.user, right="write")
+            self.note(item, "PERMISSION_REVOKE", call.user, "All permissions revoked")
             self._state.store.revoke_all(uuid)
-            self.note(uuid, "PERMISSION_REVOKE", call.user, "All permissions revoked")
 
     def _permission(self, uuid: str, username: str, word: str, call: Call) -> Item:
         return meta_records.permission(f"meta/v2/{self._folder}/{uuid}", username, word, call)
@@ -124,7 +150,7 @@ class Shared:
     def forget(self, call: Call, uuid: str) -> None:
         """Delete an item with its permissions."""
         with self._state.store.transaction():
-            self.find(uuid, call.user, right="write")
+            item = self.find(uuid, call.user, right="write")
             self.items.delete(uuid)
+            self.note(item, "DELETED", call.user)  # before the grants go, so that those it was shared with are told
             self._state.store.revoke_all(uuid)
-            self.note(uuid, "DELETED", call.user)

@@ -9,10 +9,11 @@ from urllib.parse import quote
 from .. import pems
 from ..api import Call
 from ..clock import iso
-from ..uuids import Resource
+from ..events import Subject
+from ..resources_by_uuid import kind_of
 
 Item = dict[str, Any]
-Resolve = Callable[[str], Resource | None]  # from a uuid to what the caller may know of it
+Resolve = Callable[[str], Subject | None]  # from a uuid to the resource
 
 _RIGHTS = ("read", "write")
 
@@ -50,7 +51,11 @@ def _links(address: str, item: Item, call: Call) -> dict[str, Any]:
 
 def _related(item: Item, call: Call, resolve: Resolve) -> dict[str, Any]:
     found = (resolve(uuid) for uuid in item["associationIds"])
-    links = [{"rel": each.uuid, **call.link(each.path), "title": each.kind} for each in found if each and each.readable]
+    links = [
+        {"rel": each.uuid, **call.link(each.address), "title": kind_of(each.uuid)}
+        for each in found
+        if each and each.allows(call.user)
+    ]
     of_schema = {"SCHEMA": call.link(f"meta/v2/schemas/{item['schemaId']}")} if item["schemaId"] else {}
     return {"associationIds": links, **of_schema}
 

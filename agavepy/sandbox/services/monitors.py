@@ -16,7 +16,7 @@ from ..events import Subject
 from ..fields import Fields
 from ..store import new_uuid
 from ..timetable import Timetable
-from . import BEARER, Service
+from . import BEARER, Service, brief
 
 if TYPE_CHECKING:
     from ..state import State
@@ -41,7 +41,10 @@ DOCUMENT: dict[str, Any] = {
         "/monitors/v2/{monitorId}": {
             "put": {
                 "operationId": "switch",
-                "parameters": [{"name": "monitorId", "in": "path", "required": True, "type": "string"}],
+                "parameters": [
+                    {"name": "monitorId", "in": "path", "required": True, "type": "string"},
+                    {"name": "body", "in": "body", "required": True, "schema": {}},
+                ],
                 "responses": {"200": {"description": "The monitor in result."}},
             }
         }
@@ -86,6 +89,7 @@ class Monitors(Service):
         found = (each for each in mine if target in (None, "", each["target"]) and active in (None, each["active"]))
         return Listing(found, lambda each: _full(each, call), search=_SEARCH)
 
+    @brief
     def get(self, call: Call, *, monitorId: str) -> Monitor:
         return _full(self._find(monitorId, call.user), call)
 

@@ -10,7 +10,7 @@ from ..deliveries import NOTIFICATION, Deliveries
 from ..events import Subject
 from ..resources_by_uuid import find
 from ..store import new_uuid
-from . import Service, notification_records
+from . import Service, brief, notification_records
 from .notification_request import read
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Notifications(Service):
             lambda each: self._shown(each, call),
         )
 
+    @brief
     def get(self, call: Call, *, uuid: str) -> Notification:
         return self._shown(self.found(uuid, call.user), call)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 from ..api import BadRequest, Call, Forbidden, NotFound, Reply
+from ..events import Subject
 from ..roles import ACCOUNT_MANAGER
-from . import Service
+from . import Service, brief
 
 # Of the core service, in its spelling; what a user has none of is empty.
 FACTS = (
@@ -24,6 +26,13 @@ class Profiles(Service):
 
     name = "profiles"
 
+    def subject(self, uuid: str) -> Subject | None:
+        name = self.state.accounts.name_of(uuid)
+        if name is None:
+            return None
+        address = f"profiles/v2/{quote(name, safe='')}"
+        return Subject(uuid, address, lambda user: True, lambda call: self.listByUsername(call, username=name))
+
     def list(self, call: Call, **terms: str) -> Any:
         """Users who match all terms; without a term nobody. The name terms all search the full name."""
         known = {**{key: value for key, value in call.query.items() if key in _NAME_TERMS}, **terms}
@@ -32,10 +41,12 @@ class Profiles(Service):
         profiles = (self._facts(name) for name in self.state.accounts.users())
         return [_record(call, each) for each in profiles if all(_matches(each, *term) for term in known.items())]
 
+    @brief
     def get(self, call: Call) -> dict[str, Any]:
         """The caller."""
         return self.listByUsername(call, username=call.user)
 
+    @brief
     def listByUsername(self, call: Call, *, username: str) -> dict[str, Any]:
         """One user; ``me`` is the caller."""
         return _record(call, self._facts(call.user if username == "me" else username))

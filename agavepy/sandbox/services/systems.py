@@ -12,6 +12,7 @@ from ..events import Subject
 from ..fields import Fields
 from ..remembered import Remembered
 from ..store import GRANTS, new_uuid
+from . import brief
 from .built_in_systems import BUILT_IN
 from .system_answers import SEARCH, full, role_entry, summary
 from .system_credentials import SystemCredentials
@@ -37,6 +38,8 @@ class Systems(SystemCredentials):
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
+        self._documents = Remembered(self.store, ("system",), self._read_document)
+        self._own_defaults = Remembered(self.store, ("default-system",), self._own_default_id)
         self._global_defaults = Remembered(self.store, ("system",), self._global_default_id)
         self._known_roles = Remembered(self.store, ("user", GRANTS), self._granted_role)
 
@@ -64,10 +67,13 @@ class Systems(SystemCredentials):
 
     def document(self, system_id: str) -> System:
         """Return the system's document, whoever asks; :raises NotFound: there is none, or it was deleted."""
-        system = self.store.get("system", system_id)
+        system = self._documents.get(system_id)
         if system is None or system["deleted"]:
             raise NotFound(f"No system found matching {system_id}")
         return system
+
+    def _read_document(self, system_id: str) -> System | None:
+        return self.store.get("system", system_id)
 
     def role_of(self, system: System, user: str) -> str:
         """Return the user's role: OWNER, ADMIN, PUBLISHER, USER, GUEST or NONE."""
@@ -142,10 +148,14 @@ class Systems(SystemCredentials):
             return self._set_global_default(self._publish(system, owner), owner)
 
     def _own_default(self, user: str, kind: str) -> System | None:
-        chosen = self.store.get("default-system", _default_key(user, kind))
-        system = self.store.get("system", chosen["id"]) if chosen else None
+        chosen = self._own_defaults.get(_default_key(user, kind))
+        system = self._documents.get(chosen) if chosen else None
         usable = system and system["available"] and self.role_of(system, user) != "NONE"
         return system if usable else None
+
+    def _own_default_id(self, key: str) -> str:
+        chosen = self.store.get("default-system", key)
+        return str(chosen["id"]) if chosen else ""
 
     def _global_default_id(self, kind: str) -> str | None:
         found = self._global_default(kind)
@@ -166,6 +176,7 @@ class Systems(SystemCredentials):
         systems = (system for system in self._visible(call.user) if _matches(system, wanted))
         return Listing(systems, lambda system: summary(system, call), lambda system: full(system, call), SEARCH)
 
+    @brief
     def get(self, call: Call, *, systemId: str) -> dict[str, Any]:
         return self._answer(self.find(systemId, call.user), call)
 

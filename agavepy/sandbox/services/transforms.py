@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any, cast
 
-from ..api import Call, Download, NotFound, Reply, Unsupported
+from ..api import Call, Download, NotFound, Reply
 from ..conversions import CONVERSIONS, Conversion
 from ..fields import Fields
 from . import Service
@@ -50,8 +50,6 @@ class Transforms(Service):
         """Convert a file in the background; the history of the output says how far it is."""
         conversion = _conversion(transformId)
         fields = Fields(body, within="transform")
-        if fields.get("callbackUrl"):
-            raise Unsupported("Notifications of transforms are not served by this sandbox: leave out callbackUrl.")
         self._files.begin_conversion(
             call,
             owner=owner,
@@ -59,6 +57,7 @@ class Transforms(Service):
             url=fields.text("url", longest=8192).strip(),
             conversion=conversion,
             native_format=_native_format(conversion, fields),
+            callback_url=fields.get("callbackUrl"),
         )
         return Reply([_record(conversion)], outcome="accepted")
 

@@ -1,0 +1,1 @@
+"""Schemathesis against a real tenant, in a tox environment of its own: ``tox -e fuzz``."""
