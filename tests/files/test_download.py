@@ -457,8 +457,12 @@ def test_a_link_in_the_destination_does_not_lead_out_of_it(
     assert names(tmp_path / "elsewhere") == []
 
 
-def test_a_file_called_as_the_part_of_another_does_not_mix_with_it(ag: Agave, remote: str, tmp_path: Path) -> None:
-    files = {"x": noise(MEGABYTE), ".x.part": noise(2000), ".x.part.json": noise(3000)}
+@pytest.mark.parametrize("ends", [["", ".json"], [".json~"]])
+def test_a_file_called_as_the_part_of_another_does_not_mix_with_it(
+    ag: Agave, remote: str, tmp_path: Path, ends: list[str]
+) -> None:
+    files = {f".x.part{end}": noise(2000) for end in ends}
+    files["x"] = noise(17 * MEGABYTE)  # so large that how far it is was saved in between
     for name, data in files.items():
         put(ag, f"{remote}/{name}", data)
     ag.files_download(remote, tmp_path / "down", workers=3)
