@@ -446,6 +446,39 @@ def test_some_failures_do_not_stop_the_others_and_are_all_named(
     assert held(tmp_path / "down") == {path: data for path, data in tree.items() if path != "b.csv"}
 
 
+def test_a_folder_that_may_not_be_read_does_not_stop_the_others(
+    tenant: Sandbox, ag: Agave, remote: str, tmp_path: Path
+) -> None:
+    for path in ("a", "closed/b", "open/c"):
+        ag.files_mkdir(f"{remote}/{path}".rpartition("/")[0])
+        put(ag, f"{remote}/{path}", b"12345")
+    for path in ("", "/a", "/open", "/open/c"):
+        ag.files_pems_update(f"{remote}{path}", "collab", "READ")
+    other = tenant.client("collab")
+    with pytest.raises(TransferError, match="1 not transferred: .*/closed: 403") as caught:
+        other.files_download(remote, tmp_path / "down")
+    assert list(caught.value.failures) == [f"{remote}/closed"]
+    assert held(tmp_path / "down") == {"a": b"12345", "open/c": b"12345"}
+    with pytest.raises(AgaveHTTPError, match="403"):
+        other.files_download(f"{remote}/closed", tmp_path / "down")
+    other.close()
+
+
+def test_a_walk_tells_of_folders_that_may_not_be_read(tenant: Sandbox, ag: Agave, remote: str) -> None:
+    for folder in ("closed", "open"):
+        ag.files_mkdir(f"{remote}/{folder}")
+    for path in ("", "/open"):
+        ag.files_pems_update(f"{remote}{path}", "collab", "READ")
+    other = tenant.client("collab")
+    told: list[AgaveHTTPError] = []
+    walked = [folder.removeprefix(remote) for folder, _, _ in other.files_walk(remote, onerror=told.append)]
+    assert walked == ["", "/open"]
+    assert [each.status_code for each in told] == [403]
+    with pytest.raises(AgaveHTTPError, match="403"):
+        list(other.files_walk(remote))
+    other.close()
+
+
 def test_a_link_in_the_destination_does_not_lead_out_of_it(
     ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
 ) -> None:
