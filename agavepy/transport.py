@@ -124,6 +124,10 @@ class Transport:
         """Wait before what failed so many times is tried again."""
         self._sleep(_backoff_s(attempt))
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, as :meth:`pause` does."""
+        self._sleep(seconds)
+
     def close(self) -> None:
         """Give the pooled connections back."""
         self._session.close()

@@ -110,7 +110,7 @@ class _Download:
 
     def _wanted(self, address: Address, top: Path, failures: Failures) -> Iterator[Wanted]:
         """Yield the files of a tree as its listings come; make the folders they need."""
-        for place, held in entries.walk(self._ag, address):
+        for place, held in entries.walk(self._ag, address, noted=failures.noted):
             held[:] = _meant(held, place.names, self._choice)
             folder = top.joinpath(*place.names)
             if self._choice.has_all or any(not entry.is_folder for entry in held):

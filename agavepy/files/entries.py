@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..errors import AgaveError, AgaveHTTPError
@@ -16,6 +17,10 @@ from .names import LONGEST_PATH, brief, is_possible
 
 MOST_ITEMS = 1_000_000  # of one folder; a server that lists more is taken to have no end
 _SAME_LISTINGS = 10  # along one path: nobody nests the very same folder so often
+
+
+Noted = Callable[[str], contextlib.AbstractContextManager[Any]]  # address → what is done with errors there
+_unnoted: Noted = contextlib.nullcontext
 
 
 class Entry(NamedTuple):
@@ -103,17 +108,20 @@ def _itself(found: list[AttrDict], address: Address) -> Entry:
     return Entry(address.name, True, None, modified(facts), facts.get("permissions"))
 
 
-def walk(ag: Any, address: Address) -> Iterator[tuple[Place, list[Entry]]]:
+def walk(ag: Any, address: Address, *, noted: Noted = _unnoted) -> Iterator[tuple[Place, list[Entry]]]:
     """
     Yield each folder of a tree with what it holds, from the top; the caller may take folders out of the list.
 
+    :param noted: takes the errors of listing the folders below the top; a folder whose error it swallows is left out.
     :raises AgaveError: the tree has no end.
     """
     top = Place(address, (), Entry(address.name, True, None, None, None))
     ahead: list[tuple[Place, tuple[int, ...]]] = [(top, ())]
     while ahead:
         place, above = ahead.pop()
-        held = list(listed(ag, place.address))
+        held = _held(ag, place, noted)
+        if held is None:
+            continue
         seen = (*above, _fingerprint(held))
         _refuse_endless(place, seen)
         yield place, held
@@ -121,9 +129,29 @@ def walk(ag: Any, address: Address) -> Iterator[tuple[Place, list[Entry]]]:
         ahead += [(Place(place.address.child(each.name), (*place.names, each.name), each), seen) for each in folders]
 
 
-def walk_names(ag: Any, path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+def _held(ag: Any, place: Place, noted: Noted) -> list[Entry] | None:
+    if not place.names:
+        return list(listed(ag, place.address))
+    with noted(str(place.address)):
+        return list(listed(ag, place.address))
+    return None
+
+
+def walk_names(
+    ag: Any, path: str | os.PathLike[str], *, onerror: Callable[[AgaveHTTPError], Any] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield address, names of folders and names of files of each folder of a tree, as :func:`os.walk` does."""
-    for place, held in walk(ag, addresses.parse(path)):
+
+    @contextlib.contextmanager
+    def told(_: str) -> Iterator[None]:
+        try:
+            yield
+        except AgaveHTTPError as error:
+            if onerror is None:
+                raise
+            onerror(error)
+
+    for place, held in walk(ag, addresses.parse(path), noted=told):
         folders = [entry.name for entry in held if entry.is_folder]
         yield str(place.address), folders, [entry.name for entry in held if not entry.is_folder]
         held[:] = [entry for entry in held if entry.name in folders]
@@ -132,7 +160,10 @@ def walk_names(ag: Any, path: str | os.PathLike[str]) -> Iterator[tuple[str, lis
 def _refuse_endless(place: Place, seen: tuple[int, ...]) -> None:
     most = collections.Counter(seen).most_common(1)[0][1]
     if len(place.address.path) > LONGEST_PATH or (most >= _SAME_LISTINGS and seen[-1] != _EMPTY):
-        raise AgaveError(f"{brief(str(place.address))}: the folders go round in a circle, or deeper than any can.")
+        raise AgaveError(
+            f"{brief(str(place.address))}: the folders go round in a circle, or deeper than any can."
+            " Leave the one that begins it out (exclude=…)."
+        )
 
 
 def _fingerprint(held: list[Entry]) -> int:

@@ -77,7 +77,7 @@ def _follow(ag: Any, place: Address, before: int, timeout_s: float | None) -> No
             return
         if deadline is not None and time.monotonic() > deadline:
             raise AgaveError(f"{place} is not there after {timeout_s:g} s; the server may still be at it.")
-        time.sleep(pause_s)
+        ag._transport().wait(pause_s)
         pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import os
 
+    from ..errors import AgaveHTTPError
     from ..records import AttrDict
 
     Path = str | os.PathLike[str]
@@ -31,15 +32,20 @@ class FilesMethods:
 
         return tables.show_listing(self, system_path, long_format=long_format)
 
-    def files_walk(self, path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    def files_walk(
+        self, path: Path, *, onerror: Callable[[AgaveHTTPError], Any] | None = None
+    ) -> Iterator[tuple[str, list[str], list[str]]]:
         """
         Yield, as :func:`os.walk` does, each folder's address with the names of the folders and of the files in it.
 
         Folders that are taken out of the list are not gone into.
+
+        :param onerror: called with the error of a folder below that cannot be listed, which is left out; None: it is
+            raised.
         """
         from . import entries
 
-        return entries.walk_names(self, path)
+        return entries.walk_names(self, path, onerror=onerror)
 
     def files_download(
         self,

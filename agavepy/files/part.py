@@ -155,7 +155,7 @@ def _name(name: str, taken: Collection[str]) -> str:
     stem = name
     if len(os.fsencode(name)) > _LONGEST_NAME:
         stem = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    while f".{stem}.part" in taken or f".{stem}.part.json" in taken:
+    while any(f".{stem}.part{end}" in taken for end in ("", ".json", ".json~")):
         stem += "~"
     return f".{stem}.part"
 

@@ -29,7 +29,7 @@ class Reader:
     def __init__(self, ag: Any, address: Address) -> None:
         self._ag, self._address = ag, address
         self._version: Version | None = None
-        self._size_bytes: int | None = None  # as it is listed; asked for where an answer does not tell
+        self._listed_bytes: int | None = None  # as it is listed; asked for where an answer does not tell
         self._end: int | None = None  # of the file, as the answers to one call tell it
         self.size_bytes: int | None = None  # of the whole file, as the last answer told it
 
@@ -96,9 +96,9 @@ class Reader:
         length = response.headers.get("Content-Length")
         if not start or length is None:
             return False
-        if self._size_bytes is None:
-            self._size_bytes = entries.at(self._ag, self._address).size_bytes
-        size = self._size_bytes
+        if self._listed_bytes is None:
+            self._listed_bytes = entries.at(self._ag, self._address).size_bytes
+        size = self._listed_bytes
         return size is not None and length == str(min(size if end is None else end, size) - start)
 
     def _check(self, response: requests.Response) -> None:

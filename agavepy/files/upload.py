@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -88,7 +89,7 @@ class _Upload:
             target = address
             for name in names:
                 target = target.child(name)
-            with failures.noted(str(folder)):
+            with failures.noted(str(folder)) if names else contextlib.nullcontext():
                 there = self._held(target)
                 for path in files:
                     shown = "/".join((*names, path.name))

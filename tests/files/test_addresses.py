@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,11 @@ def test_an_address_without_a_system_says_so(text: str) -> None:
 def test_dots_would_name_another_target(text: str) -> None:
     with pytest.raises(UnsafePath, match="would name another target"):
         parse(text)
+
+
+@pytest.mark.parametrize("flavour", [pathlib.PurePosixPath, pathlib.PureWindowsPath])
+def test_a_path_object_of_any_platform_is_an_address(flavour: type[pathlib.PurePath]) -> None:
+    assert parse(flavour("data", "reads", "a.fastq")) == parse("data/reads/a.fastq")
 
 
 def test_bytes_are_no_address() -> None:

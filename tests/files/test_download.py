@@ -170,6 +170,24 @@ def test_a_folder_is_not_replaced_by_a_file(ag: Agave, remote: str, tmp_path: Pa
         ag.files_download(f"{remote}/a", tmp_path)
 
 
+def test_what_is_no_regular_file_is_not_replaced(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    os.mkfifo(tmp_path / "pipe")
+    for bring in (ag.files_download, ag.download_uri):
+        with pytest.raises(FileConflict, match="pipe is no regular file"):
+            bring(f"agave://{remote}/a", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_that_is_missing_here_is_named(ag: Agave, remote: str, tmp_path: Path) -> None:
+    put(ag, f"{remote}/a", b"new")
+    for bring in (ag.files_download, ag.download_uri):
+        with pytest.raises(FileNotFoundError, match="There is no such folder: '.*/nowhere'"):
+            bring(f"agave://{remote}/a", tmp_path / "nowhere" / "a")
+    assert names(tmp_path) == []
+
+
 # Broken off, and gone on with
 
 
@@ -428,6 +446,39 @@ def test_some_failures_do_not_stop_the_others_and_are_all_named(
     assert held(tmp_path / "down") == {path: data for path, data in tree.items() if path != "b.csv"}
 
 
+def test_a_folder_that_may_not_be_read_does_not_stop_the_others(
+    tenant: Sandbox, ag: Agave, remote: str, tmp_path: Path
+) -> None:
+    for path in ("a", "closed/b", "open/c"):
+        ag.files_mkdir(f"{remote}/{path}".rpartition("/")[0])
+        put(ag, f"{remote}/{path}", b"12345")
+    for path in ("", "/a", "/open", "/open/c"):
+        ag.files_pems_update(f"{remote}{path}", "collab", "READ")
+    other = tenant.client("collab")
+    with pytest.raises(TransferError, match="1 not transferred: .*/closed: 403") as caught:
+        other.files_download(remote, tmp_path / "down")
+    assert list(caught.value.failures) == [f"{remote}/closed"]
+    assert held(tmp_path / "down") == {"a": b"12345", "open/c": b"12345"}
+    with pytest.raises(AgaveHTTPError, match="403"):
+        other.files_download(f"{remote}/closed", tmp_path / "down")
+    other.close()
+
+
+def test_a_walk_tells_of_folders_that_may_not_be_read(tenant: Sandbox, ag: Agave, remote: str) -> None:
+    for folder in ("closed", "open"):
+        ag.files_mkdir(f"{remote}/{folder}")
+    for path in ("", "/open"):
+        ag.files_pems_update(f"{remote}{path}", "collab", "READ")
+    other = tenant.client("collab")
+    told: list[AgaveHTTPError] = []
+    walked = [folder.removeprefix(remote) for folder, _, _ in other.files_walk(remote, onerror=told.append)]
+    assert walked == ["", "/open"]
+    assert [each.status_code for each in told] == [403]
+    with pytest.raises(AgaveHTTPError, match="403"):
+        list(other.files_walk(remote))
+    other.close()
+
+
 def test_a_link_in_the_destination_does_not_lead_out_of_it(
     ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -439,8 +490,12 @@ def test_a_link_in_the_destination_does_not_lead_out_of_it(
     assert names(tmp_path / "elsewhere") == []
 
 
-def test_a_file_called_as_the_part_of_another_does_not_mix_with_it(ag: Agave, remote: str, tmp_path: Path) -> None:
-    files = {"x": noise(MEGABYTE), ".x.part": noise(2000), ".x.part.json": noise(3000)}
+@pytest.mark.parametrize("ends", [["", ".json"], [".json~"]])
+def test_a_file_called_as_the_part_of_another_does_not_mix_with_it(
+    ag: Agave, remote: str, tmp_path: Path, ends: list[str]
+) -> None:
+    files = {f".x.part{end}": noise(2000) for end in ends}
+    files["x"] = noise(17 * MEGABYTE)  # so large that how far it is was saved in between
     for name, data in files.items():
         put(ag, f"{remote}/{name}", data)
     ag.files_download(remote, tmp_path / "down", workers=3)

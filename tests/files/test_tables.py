@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_wide_terminal_has_more_columns(
     monkeypatch.setenv("COLUMNS", "1")
     ag.files_list(folder)
     assert len(capsys.readouterr().out.splitlines()) == 7
+
+
+def test_letters_that_are_two_columns_wide_are_counted_as_such(
+    recorder: Recorder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    recorder.result([{"name": name, "type": "file"} for name in ("a", "e\u0301", "潮汐表", "z")])
+    with contextlib.closing(Agave(api_server=recorder.url, token="t")) as client:
+        client.files_list("data")
+    assert capsys.readouterr().out == "a       e\u0301\nz       潮汐表\n"
 
 
 def test_the_long_format_has_permissions_size_date_and_name(

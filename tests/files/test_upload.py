@@ -139,6 +139,13 @@ def test_a_folder_is_not_replaced_by_a_file(ag: Agave, remote: str, tmp_path: Pa
 # Folders
 
 
+def test_a_folder_does_not_replace_a_file(ag: Agave, remote: str, tree: Path) -> None:
+    put(ag, f"{remote}/a", b"old")
+    with pytest.raises(AgaveHTTPError, match="400 .*a file is in its way"):
+        ag.files_upload(tree, f"{remote}/a")
+    assert got(ag, f"{remote}/a") == b"old"
+
+
 def test_a_folder_goes_with_all_it_holds(ag: Agave, remote: str, tree: Path, tmp_path: Path) -> None:
     ag.files_upload(tree, f"{remote}/up")
     assert listed(ag, f"{remote}/up") == {
