@@ -142,6 +142,25 @@ def test_downloads_on_a_full_disk_complete_when_there_is_room(world: World) -> N
         assert target.read_bytes() == world.data
 
 
+@pytest.mark.campaign
+@pytest.mark.skipif(CUTS < 200, reason="takes a minute, and 4 GiB of disk")
+def test_a_file_of_more_than_4_gib_goes_there_and_back(world: World) -> None:
+    size, marks = (4 << 30) + 5, {0: b"head", (4 << 30) - 4: b"middle", (4 << 30) + 2: b"end"}
+    with (world.folder / "large").open("wb") as file:
+        file.truncate(size)
+        for position, mark in marks.items():
+            file.seek(position)
+            file.write(mark)
+    world.ag.files_upload(world.folder / "large", f"{HOME}/large")
+    world.ag.files_download(f"{HOME}/large", world.folder / "back")
+    assert (world.folder / "back").stat().st_size == size
+    assert (world.folder / "back").stat().st_blocks * 512 < 16 << 20  # zeros take no room
+    with (world.folder / "back").open("rb") as file:
+        for position, mark in marks.items():
+            file.seek(position)
+            assert file.read(len(mark)) == mark
+
+
 _TENANT = """
 import sys
 from agavepy.sandbox import Sandbox
