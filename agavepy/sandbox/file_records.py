@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from .clock import Clock
-from .disk import is_in
+from .disk import path_in
 from .pems import ALL, EVERYBODY, joined
 from .store import Store, new_uuid
 
@@ -69,9 +69,7 @@ class FileRecords:
     def key_of(self, real: Path) -> str:
         """Return the key a place's record is kept under."""
         # Quoted: names may be any bytes, SQLite's text may not; and keys sort by "/".
-        if not is_in(real, self._systems):
-            raise ValueError(f"{real} is not below {self._systems}")
-        return quote(os.fsencode(str(real)[len(str(self._systems)) + 1 :]))
+        return quote(os.fsencode(path_in(real, self._systems)))
 
     def _put(self, key: str, record: Record) -> None:
         self._store.put(_KIND, key, record, updated=self._clock.now())
