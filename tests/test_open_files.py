@@ -42,10 +42,9 @@ def path(fs: AgaveFileSystem) -> str:
 def test_a_large_file_is_read_in_blocks_ahead_of_who_reads_it(fs: AgaveFileSystem, tenant: Sandbox, path: str) -> None:
     data = os.urandom(12 << 20)
     fs.pipe_file(path, data)
-    seen = len(tenant.requests)
-    with fs.open(path) as file:
+    with tenant.recorded() as requests_made, fs.open(path) as file:
         assert b"".join(iter(lambda: file.read(100_000), b"")) == data
-    asked = [each["operation"] for each in tenant.requests[seen:]]
+    asked = [each["operation"] for each in requests_made]
     assert asked.count("files.list") == 1
     assert asked.count("files.download") <= 3
 

@@ -56,7 +56,20 @@ class App:
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
+        self._records: list[list[dict[str, Any]]] = []  # of those who watch
         self._noting = threading.Lock()
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[list[dict[str, Any]]]:
+        """Note what comes in within the block, all of it, in a list that grows with every request."""
+        record: list[dict[str, Any]] = []
+        with self._noting:
+            self._records.append(record)
+        try:
+            yield record
+        finally:
+            with self._noting:
+                self._records = [each for each in self._records if each is not record]
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -74,6 +87,8 @@ class App:
         request = Request(scope, receive, time=self._state.clock.now())
         with self._noting:
             self._requests.append(request.noted)
+            for record in self._records:
+                record.append(request.noted)
         operation = self._operation_of(request)
         fault = self._faults.take(operation) if operation is not None else None
         if fault is None:

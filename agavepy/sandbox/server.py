@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -159,6 +160,14 @@ class Sandbox:
         Those to ``/token`` have ``grant_type`` as well, those that a fault happened to ``fault``.
         """
         return self._live.app.requests
+
+    def recorded(self) -> contextlib.AbstractContextManager[list[dict[str, Any]]]:
+        """
+        Watch what a piece of a program asks for: ``with tenant.recorded() as requests: …``.
+
+        The list is filled with the requests made within the block, as :attr:`requests` has them, however many.
+        """
+        return self._live.app.recorded()
 
     def __repr__(self) -> str:
         where = self.url if self._running else "not running"

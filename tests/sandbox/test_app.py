@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import logging
 import threading
@@ -260,6 +261,26 @@ def test_a_number_that_is_none_is_refused(http: Http, name: str, value: str) -> 
 
 
 # The log of requests
+
+
+def test_a_block_records_its_requests_and_no_others(tenant: Sandbox, http: Http) -> None:
+    http.get("/profiles/v2/before")
+    with tenant.recorded() as outer, tenant.recorded() as inner:
+        http.get("/profiles/v2/nobody")
+    http.get("/profiles/v2/after")
+    assert [(each["path"], each["status"]) for each in outer] == [("/profiles/v2/nobody", 404)]
+    assert inner == outer
+
+
+def test_a_record_does_not_end_where_the_log_is_full(
+    tenant: Sandbox, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant._live.app, "_requests", collections.deque(maxlen=1))
+    with tenant.recorded() as requests_made:
+        for name in ("a", "b", "c"):
+            http.get(f"/profiles/v2/{name}")
+    assert len(tenant.requests) == 1
+    assert [each["path"] for each in requests_made] == [f"/profiles/v2/{name}" for name in "abc"]
 
 
 def test_requests_are_noted_with_who_what_and_when(tenant: Sandbox, http: Http, clock: ManualClock) -> None:
