@@ -8,13 +8,27 @@ import time
 from collections.abc import Callable, Sequence
 
 
-def ratio(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, each: int = 1) -> float:
+def ratio(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    rounds: int,
+    each: int = 1,
+    before: Callable[[], object] = lambda: None,
+) -> float:
     """
     Return how many times as long ``ours`` takes as ``theirs``: their fastest rounds, taken in turns.
 
     The fastest of many rounds is what the code costs; the others add what the machine was doing meanwhile.
+
+    :param before: done ahead of each round of each, and not timed.
     """
-    pairs = [(_seconds(ours, each), _seconds(theirs, each)) for _ in range(rounds)]
+
+    def seconds(action: Callable[[], object]) -> float:
+        before()
+        return _seconds(action, each)
+
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
     return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
 
 

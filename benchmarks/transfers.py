@@ -107,12 +107,12 @@ def large_files(to: Tenant) -> tuple[float, float]:
         rounds=4,
     )
     down = ratio(
-        lambda: to.ag.files_download(f"{HOME}/large", to.folder / "ours", progress=False),
-        lambda: _curl(to, "-o", str(to.folder / "theirs"), to.media("large")),
+        lambda: to.ag.files_download(f"{HOME}/large", to.folder / "large", progress=False),
+        lambda: _curl(to, "-o", str(to.folder / "large"), to.media("large")),
         rounds=4,
+        before=(to.folder / "large").unlink,  # so that both write a fresh file
     )
-    for name in ("large", "ours", "theirs"):
-        (to.folder / name).unlink()
+    (to.folder / "large").unlink()
     return up, down
 
 

@@ -48,6 +48,22 @@ class Reply(NamedTuple):
     digest: tuple[str, bytes] | None  # algorithm, checksum of the whole file
 
 
+class Pace:
+    """How fast bytes arrive on one connection: judged once, by the first that came."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._seen_bytes = 0
+
+    def is_slow(self, size_bytes: int) -> bool:
+        """Count bytes that came; tell, when enough have, whether they are so few that more connections help."""
+        is_judged = self._seen_bytes >= PROBE_BYTES
+        self._seen_bytes += size_bytes
+        if is_judged or self._seen_bytes < PROBE_BYTES:
+            return False
+        return self._seen_bytes < (time.monotonic() - self._began_s) * FAST_BYTES_PER_S
+
+
 class Fetch:
     """
     Brings one file into a :class:`Part`, and the part to its target.
@@ -158,30 +174,23 @@ class Fetch:
         return list(self._part.done.missing(size)) or ([(size - 1, size)] if reply.start else [])
 
     def _take_missing(self, reply: Reply, missing: list[Span]) -> None:
-        if self._is_for_many(reply, missing):
-            first, missing = _divided(missing)
-            if not self._is_fast(first, reply):
-                return self._take_in_parallel(missing)
-        for span in missing:
-            self._take(span, reply)
+        pace = Pace() if self._is_for_many(reply, missing) else None
+        for number, span in enumerate(missing):
+            reached = self._take(span, reply, pace)
+            if reached < span[1]:
+                return self._take_in_parallel([(reached, span[1]), *missing[number + 1 :]])
 
     def _is_for_many(self, reply: Reply, missing: list[Span]) -> bool:
         can_be = self._lines > 1 and reply.gives_ranges and reply.remote.is_known
         return can_be and _size(missing) >= PARALLEL_FROM_BYTES
-
-    def _is_fast(self, span: Span, reply: Reply) -> bool:
-        """Bring one span in; tell whether one line is enough."""
-        began_s = time.monotonic()
-        self._take(span, reply)
-        return _size([span]) >= (time.monotonic() - began_s) * FAST_BYTES_PER_S
 
     def _take_in_parallel(self, missing: list[Span]) -> None:
         self._running_digest = None
         self._halt = threading.Event()
         crew.run(_segments(missing), lambda span: self._take(span, None), hands=self._lines, stop=self._halt)
 
-    def _take(self, span: Span, reply: Reply | None) -> None:
-        """Bring one span in; ``reply`` is an answer that may begin there."""
+    def _take(self, span: Span, reply: Reply | None, pace: Pace | None = None) -> int:
+        """Bring one span in, as far as the pace is enough; ``reply`` is an answer that may begin there."""
         position, end = span
         failures = 0
         while position < end:
@@ -189,9 +198,12 @@ class Fetch:
             current = reply if reply and reply.start == position else self._again(position, end)
             reply = None
             try:
-                for piece in self._arriving(current, end - position):
-                    self._keep(position, piece)
-                    position += len(piece)
+                with contextlib.closing(self._arriving(current, end - position)) as arriving:
+                    for piece in arriving:
+                        self._keep(position, piece)
+                        position += len(piece)
+                        if pace is not None and pace.is_slow(len(piece)) and position < end:
+                            return position
                 if position < end:
                     raise requests.exceptions.ConnectionError(f"{self._name}: {end - position} bytes did not arrive.")
             except requests.exceptions.ConnectionError:
@@ -199,6 +211,7 @@ class Fetch:
                 if failures >= ATTEMPTS:
                     raise
                 self._pause(failures)
+        return position
 
     def _take_all(self, reply: Reply) -> None:
         """Bring a file in whose size only its end will tell: nothing can be gone on with."""
@@ -308,13 +321,6 @@ class Fetch:
 
 def _size(spans: list[Span]) -> int:
     return sum(end - start for start, end in spans)
-
-
-def _divided(missing: list[Span]) -> tuple[Span, list[Span]]:
-    """Return a span that shows how fast bytes arrive, and the others."""
-    (start, end), *others = missing
-    middle = min(start + PROBE_BYTES, end)
-    return (start, middle), [(middle, end), *others]
 
 
 def _segments(missing: list[Span]) -> Iterator[Span]:

@@ -68,7 +68,7 @@ class Part:
     def restart(self, remote: Remote) -> None:
         """Begin anew with a file of which this is known."""
         with self._lock:
-            self._file.truncate(0)
+            self._cut(0)
             self._state_path.unlink(missing_ok=True)
             self.remote, self.done, self._saved_bytes = remote, Spans(), 0
 
@@ -90,11 +90,16 @@ class Part:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
+    def _cut(self, size_bytes: int) -> None:
+        """Give the file its length; not for nothing, since ext4 waits for the disk to take a file that was cut."""
+        if os.fstat(self._file.fileno()).st_size != size_bytes:
+            self._file.truncate(size_bytes)
+
     def digest(self, algorithm: str) -> bytes:
         """Return the checksum of the whole file."""
         found, size = hashlib.new(algorithm), self.remote.size_bytes or 0
         with self._lock:
-            self._file.truncate(size)
+            self._cut(size)
             self._file.seek(0)
             while piece := self._file.read(1 << 20):
                 found.update(piece)
@@ -107,7 +112,7 @@ class Part:
         :param modified: its date, in seconds since the epoch; None: now.
         """
         with self._lock:
-            self._file.truncate(self.remote.size_bytes or 0)
+            self._cut(self.remote.size_bytes or 0)
             if self._target.exists():
                 os.chmod(self.path, stat.S_IMODE(self._target.stat().st_mode))  # who could not read it still cannot
             if modified is not None:

@@ -20,6 +20,7 @@ from .connection import Receive, Send, disconnected
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
 CHUNK_BYTES = 1 << 20
+_WRITE_BYTES = 1 << 17  # what a transport cannot send at once it copies, and again with every part it sends
 _BEYOND = 1 << 63  # no file has so many bytes
 
 Range = tuple[int | None, int | None]  # first and last position; without a first: so many at the end
@@ -62,7 +63,9 @@ class FileAnswer:
             while left and not gone.done():
                 chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
                 left -= len(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                for start in range(0, len(chunk), _WRITE_BYTES):
+                    body = chunk[start : start + _WRITE_BYTES]
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
