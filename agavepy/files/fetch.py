@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import requests
@@ -227,7 +227,7 @@ class Fetch:
             raise StartOver(f"{position} bytes came, of {expected}")
         self._part.remote = self._part.remote._replace(size_bytes=position)
 
-    def _arriving(self, reply: Reply, most: int | None) -> Iterator[bytes]:
+    def _arriving(self, reply: Reply, most: int | None) -> Generator[bytes, None, None]:
         """Yield the bytes of an answer, no more than ``most``."""
         with contextlib.closing(pieces(reply.response)) as stream:
             for piece in stream:
