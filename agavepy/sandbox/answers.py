@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from . import checksums
 from .api import Download, NotFound
 from .checksums import Checksums
-from .connection import Receive, Send, disconnected
+from .connection import Receive, Send, disconnected, send_at_once
 
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
@@ -39,8 +39,8 @@ class Answer:
         """Send it; without its body to a HEAD."""
         of_body = {"content-type": self.media_type} if self.body else {}
         headers = {"content-length": str(len(self.body)), **of_body, **self.headers}
-        await send(_start(self.status, headers))
-        await send({"type": "http.response.body", "body": b"" if head else self.body})
+        body = {"type": "http.response.body", "body": b"" if head else self.body}
+        await send_at_once(send, _start(self.status, headers), body)
 
 
 @dataclasses.dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import types
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -43,6 +44,47 @@ async def disconnected(receive: Receive) -> None:
     """Return when the peer is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def send_at_once(send: Send, *messages: dict[str, Any]) -> None:
+    """Send a short answer in one piece: head and body share a packet, and a record of TLS."""
+    if not isinstance(send, types.MethodType):
+        for message in messages:
+            await send(message)
+        return
+    cycle: Any = send.__self__
+    gathered = _Gathered(cycle.transport)
+    cycle.transport = gathered
+    try:
+        for message in messages:
+            await send(message)
+    finally:
+        cycle.transport = gathered.transport
+        gathered.let_go()
+
+
+class _Gathered:
+    """What uvicorn writes to meanwhile in place of a transport."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self._pieces: list[bytes] = []
+        self._is_over = False
+
+    def write(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def close(self) -> None:
+        self._is_over = True
+
+    def is_closing(self) -> bool:
+        return self._is_over or bool(self.transport.is_closing())
+
+    def let_go(self) -> None:
+        if self._pieces:
+            self.transport.write(b"".join(self._pieces))
+        if self._is_over:
+            self.transport.close()
 
 
 def transport(send: Send) -> Any:

@@ -143,6 +143,16 @@ def test_a_slow_caller_holds_nobody_up(tenant: Sandbox) -> None:
         each.close()
 
 
+def test_a_short_answer_comes_in_one_piece(tenant: Sandbox) -> None:
+    with socket.create_connection(("127.0.0.1", int(tenant.url.rpartition(":")[2])), TIMEOUT_S) as line:
+        for ending in ("", "Connection: close\r\n"):
+            line.sendall(f"GET /tenants HTTP/1.1\r\nHost: localhost\r\n{ending}\r\n".encode())
+            head, _, body = line.recv(1 << 16).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert json.loads(body)["status"] == "success"
+        assert line.recv(1) == b""
+
+
 def test_a_missing_server_stack_says_what_to_install() -> None:
     code = "import sys; sys.modules['uvicorn'] = None\nfrom agavepy.sandbox import Sandbox"
     run = subprocess.run(
