@@ -6,8 +6,8 @@ import array
 import contextlib
 import fcntl
 import os
+import secrets
 import select
-import shutil
 import socket
 import tempfile
 import termios
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PIPE_NAME, SOCKET_NAME = "_abaco_binary_data", "_abaco_results.sock"
+_NOTE = "socket-folder"  # in which a file of an execution's says where its socket is, if not beside it
 
 _LONGEST_ADDRESS = 100  # bytes; the kernels take 103 (macOS) and 107 (Linux)
 _MOST_READ = 1 << 20
@@ -133,8 +134,28 @@ def _short_folder(folder: Path) -> Iterator[Path]:
     if len(os.fsencode(folder / SOCKET_NAME)) <= _LONGEST_ADDRESS:
         yield folder
         return
-    short = Path(tempfile.mkdtemp(prefix="agavepy-"))
+    _remove_short_folder(folder)
+    short = Path(tempfile.gettempdir(), f"agavepy-{secrets.token_hex(4)}")
+    (folder / _NOTE).write_text(str(short))  # first: the next tenant removes it, should this one be killed
+    short.mkdir(mode=0o700)
     try:
         yield short
     finally:
-        shutil.rmtree(short)
+        _remove_short_folder(folder)
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove the channels of a run that is over, or that a killed tenant left."""
+    _remove_short_folder(folder)
+    for name in (PIPE_NAME, SOCKET_NAME):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _remove_short_folder(folder: Path) -> None:
+    note = folder / _NOTE
+    if note.exists():
+        short = Path(note.read_text())
+        with contextlib.suppress(OSError):  # it is gone, or holds what is none of ours
+            (short / SOCKET_NAME).unlink(missing_ok=True)
+            short.rmdir()
+        note.unlink()

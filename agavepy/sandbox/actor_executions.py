@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import durable
-from .actor_channels import PIPE_NAME, SOCKET_NAME
+from . import actor_channels, durable
 from .actor_records import new_id
 from .api import BadRequest
 from .clock import Clock, utc
@@ -78,8 +77,8 @@ class ExecutionFolder:
 
     def clear(self, disk: Disk) -> None:
         """Remove what is of use to a run only: log and results stay."""
-        for left in (self.message, *(self.path / name for name in (PIPE_NAME, SOCKET_NAME))):
-            left.unlink(missing_ok=True)
+        self.message.unlink(missing_ok=True)
+        actor_channels.remove_left_over(self.path)
         if self.work.exists():
             disk.remove(self.work)
 
@@ -203,6 +202,7 @@ class Executions:
 
     def _tidy(self, folder: ExecutionFolder, status: str | None) -> None:
         if status is None:  # a message that was not kept, or one of an actor that is gone
+            folder.clear(self._disk)
             self._disk.remove(folder.path)
             return
         if status in OVER and not _LASTING.issuperset(os.listdir(folder.path)):

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,7 @@ class Killable:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
         self.log = folder / "log"
+        self.temporary = Path(tempfile.mkdtemp(prefix="k-"))  # short: it is in addresses of sockets
         self.url, self.tokens = "", {}
         self._port = 0
 
@@ -77,6 +79,7 @@ class Killable:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env={**os.environ, "TMPDIR": str(self.temporary)},
             )
 
     def kill(self) -> None:
@@ -116,6 +119,7 @@ def tenant(tmp_path: Path) -> Iterator[Killable]:
     yield tenant
     if tenant.process.poll() is None:
         tenant.kill()
+    shutil.rmtree(tenant.temporary)
 
 
 @pytest.fixture
@@ -198,6 +202,7 @@ def require_tidy(tenant: Killable, runs: Sequence[Runs]) -> None:
     """Nothing half done is left: no file on its way, no process, no complaint in the log."""
     root = tenant.root
     assert list((root / "incoming").iterdir()) == []
+    assert list(tenant.temporary.iterdir()) == []
     assert list(root.rglob(".*.new")) == []
     assert sorted({place.name for place in (root / "actors").glob("*/*/*")} - {"log", "results"}) == []
     assert [place for place in (root / "actors").glob("*/*/results/*") if not place.name[0].isdigit()] == []

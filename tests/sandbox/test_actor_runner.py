@@ -437,6 +437,10 @@ def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_p
     (folder / "work" / "below").mkdir(parents=True)
     (folder / "message").write_bytes(b"its message, which it has read")
     (folder / "results" / "arriving").write_bytes(b"half a res")
+    socket_folder = tmp_path / "elsewhere"
+    socket_folder.mkdir()
+    (socket_folder / "_abaco_results.sock").touch()
+    (folder / "socket-folder").write_text(str(socket_folder))
     first = min((folder / "results").glob("[0-9]*"))
     first.rename(first.with_name(f"taken-{first.name}"))  # for somebody who was never answered
     for other in (folder.parent / "no-execution", tmp_path / "actors" / "no-actor" / "no-execution"):
@@ -446,6 +450,7 @@ def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_p
         assert os.listdir(tmp_path / "actors") == [execution["actorId"]]
         assert os.listdir(folder.parent) == [execution["id"]]
         assert sorted(os.listdir(folder)) == ["log", "results"]
+        assert not socket_folder.exists()
         assert [acting.result(execution) for _ in range(3)] == [b"one", b"two", b""]
 
 
