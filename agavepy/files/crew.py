@@ -15,7 +15,7 @@ class Stopped(Exception):
     """Somebody else failed, or the user interrupted: this piece of work is left as it is."""
 
 
-def run(work: Iterable[T], do: Callable[[T], None], *, hands: int, stop: threading.Event) -> None:
+def run(work: Iterable[T], do: Callable[[T], object], *, hands: int, stop: threading.Event) -> None:
     """
     Do every piece of work, several at a time, each taken only when somebody has a hand free.
 

@@ -11,6 +11,7 @@ from .api import Call
 from .clock import iso
 from .downloads import Interruption, Interruptions
 from .events import Event, Subject
+from .remembered import Remembered
 from .resources_by_uuid import kind_of
 from .store import new_uuid
 from .timetable import Timetable
@@ -46,7 +47,8 @@ class Deliveries:
         self._on_their_way = Interruptions()
         self._closing = False
         self._timetable = Timetable(state.clock, self._carry_out, name="delivery", workers=_WORKERS)
-        state.events.listen(self._hear)
+        self._subscribed = Remembered(state.store, (_SUBSCRIPTION,), state.store.has_any)
+        state.events.listen(self._hear, cares=self._is_anything_subscribed)
 
     def start(self) -> None:
         """Send what an earlier tenant on this root has left, and all that comes."""
@@ -107,11 +109,19 @@ class Deliveries:
     # Events
 
     def _hear(self, event: Event) -> None:
-        if not any(self._store.count_below(_SUBSCRIPTION, place) for place in _places(event)):
+        if not self._is_awaited(event):
             return  # most of the time; a transaction would hold up other writers
         with self._store.transaction():
             for notification in list(self._waiting_for(event)):
                 self.queue(notification, event)
+
+    def _is_awaited(self, event: Event) -> bool:
+        return self._is_anything_subscribed() and any(
+            self._store.count_below(_SUBSCRIPTION, place) for place in _places(event)
+        )
+
+    def _is_anything_subscribed(self) -> bool:
+        return bool(self._subscribed.get(_SUBSCRIPTION))
 
     def _waiting_for(self, event: Event) -> Iterator[Notification]:
         for place in _places(event):

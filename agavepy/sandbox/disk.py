@@ -98,7 +98,26 @@ class Disk:
 
     def real(self, place: Path, *, follow: bool = True) -> Path:
         """Return the place with its links resolved; with ``follow`` False a link in the last name stays."""
-        return Path(os.path.realpath(place)) if follow else Path(os.path.realpath(place.parent)) / place.name
+        if not follow:
+            return self.real(place.parent) / place.name
+        return place if self._is_plain(place) else Path(os.path.realpath(place))
+
+    def _is_plain(self, place: Path) -> bool:
+        """Return whether no name on the way from ``systems``, which is resolved itself, is a link; most are not."""
+        # A third of what realpath() takes, which begins at the root of the file system.
+        if not is_in(place, self.systems) or ".." in place.parts:
+            return False
+        step = str(self.systems)
+        for name in place.parts[len(self.systems.parts) :]:
+            step = f"{step}{os.sep}{name}"
+            try:
+                if stat.S_ISLNK(os.lstat(step).st_mode):
+                    return False
+            except (FileNotFoundError, NotADirectoryError):
+                return True  # nor is there anything below it
+            except OSError:
+                return False
+        return True
 
     def is_inside(self, system: dict[str, Any], place: Path) -> bool:
         """Return whether the place, links followed, is in the system's folder."""

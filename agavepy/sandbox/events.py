@@ -44,14 +44,22 @@ class Events:
     """The hub between those who publish and those who listen."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[tuple[Callable[[Event], None], Callable[[], bool]]] = []
 
-    def listen(self, heard: Callable[[Event], None]) -> None:
-        """Have ``heard`` called with every event, in the publisher's thread and transaction."""
-        self._listeners.append(heard)
+    def listen(self, heard: Callable[[Event], None], *, cares: Callable[[], bool] = lambda: True) -> None:
+        """
+        Have ``heard`` called with every event, in the publisher's thread and transaction.
+
+        :param cares: whether it makes use of any; asked often.
+        """
+        self._listeners.append((heard, cares))
+
+    def are_heard(self) -> bool:
+        """Return whether anybody cares: for those to whom a subject is work."""
+        return any(cares() for _, cares in self._listeners)
 
     def publish(self, subject: Subject, name: str, *, by: str, macros: Mapping[str, str] | None = None) -> None:
         """Tell the listeners. Inside of a transaction: if that fails, nothing has happened."""
         event = Event(subject, name, by, macros or {})
-        for heard in self._listeners:
+        for heard, _ in self._listeners:
             heard(event)

@@ -6,7 +6,7 @@ A record comes into being when the API touches a place; it moves with the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -78,9 +78,14 @@ class FileRecords:
 
     def note(self, real: Path, user: str, status: str, description: str, **changes: Any) -> Record:
         """Add to the history of a place, and make ``status`` its status; return its record."""
+        return self.note_all(real, user, [(status, description)], **changes)
+
+    def note_all(self, real: Path, user: str, lines: Sequence[tuple[str, str]], **changes: Any) -> Record:
+        """Add lines (status, description) to the history of a place; the last one's status is its status."""
         with self._store.transaction():
-            record = self.touch(real, user, status=status, **changes)
-            self._note(real, record, user, status, description)
+            record = self.touch(real, user, status=lines[-1][0], **changes)
+            for status, description in lines:
+                self._note(real, record, user, status, description)
         return record
 
     def note_grant(

@@ -23,14 +23,15 @@ class Remembered(Generic[_K, _T]):
 
     def __init__(self, store: Store, kinds: tuple[str, ...], work_out: Callable[[_K], _T | None]) -> None:
         self._store = store
+        self._kinds = kinds
         self._work_out = work_out
         self._kept: dict[_K, _T] = {}
         store.when_written(kinds, self._forget)
 
     def get(self, key: _K) -> _T | None:
         """Return the answer for a key."""
-        if self._store.in_transaction:
-            return self._work_out(key)  # it may see what it wrote itself, and others must not
+        if self._store.is_writing(self._kinds):
+            return self._work_out(key)  # what it wrote itself, and others must not see
         kept = self._kept  # taken first: after a write meanwhile nobody looks there any more
         answer = kept.get(key)
         if answer is None:

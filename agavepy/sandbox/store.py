@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,10 @@ class Store:
         """Whether this thread is inside of a :meth:`transaction`."""
         return getattr(self._local, "depth", 0) > 0
 
+    def is_writing(self, kinds: Collection[str]) -> bool:
+        """Return whether this thread's transaction has written to documents of one of these kinds, or to GRANTS."""
+        return self.in_transaction and not self._local.written.isdisjoint(kinds)
+
     def when_written(self, kinds: Iterable[str], do: Callable[[], None]) -> None:
         """Call ``do`` whenever writes to documents of these kinds, or to GRANTS, have taken effect."""
         for kind in kinds:
@@ -175,6 +179,11 @@ class Store:
             "SELECT COUNT(*) FROM documents WHERE kind=? AND key>=? AND key<?", (kind, f"{key}/", f"{key}0")
         )
         return int(row.fetchone()[0])
+
+    def has_any(self, kind: str) -> bool:
+        """Return whether there is a document of a kind."""
+        row = self._connection().execute("SELECT EXISTS (SELECT 1 FROM documents WHERE kind=?)", (kind,)).fetchone()
+        return bool(row[0])
 
     def by_uuid(self, kind: str, uuid: str) -> tuple[str, dict[str, Any]] | None:
         """Return key and document of the one whose field ``uuid`` has the value; None when there is none."""

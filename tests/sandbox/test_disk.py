@@ -64,6 +64,22 @@ def test_a_link_inside_is_followed(disk: Disk) -> None:
     assert disk.real(disk.locate(described, "link/x")) == disk.root_of(described) / "a/x"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "a", "a/file", "a/file/x", "a/none", "none/x/y", "link", "link/file", "link/none", "link/inner/file"),
+        *("a/inner", "a/inner/file", "circle", "circle/x", "nowhere", "nowhere/x", "a/../link/file", "n" * 300),
+    ],
+)
+def test_links_are_resolved_as_the_system_does(disk: Disk, path: str) -> None:
+    top = disk.systems / "data"
+    (top / "a").mkdir(parents=True)
+    (top / "a" / "file").touch()
+    for name, target in {"link": "a", "a/inner": "../a", "circle": "circle", "nowhere": "none"}.items():
+        (top / name).symlink_to(target)
+    assert disk.real(top / path) == Path(os.path.realpath(top / path))
+
+
 @pytest.mark.parametrize("target", ["/etc", "../other", "../../incoming"])
 @pytest.mark.parametrize("path", ["link", "link/passwd", "inner/../link/passwd"])
 def test_a_link_that_leaves_the_root_is_not_found(disk: Disk, target: str, path: str) -> None:

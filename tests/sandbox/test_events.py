@@ -175,7 +175,7 @@ def test_files_tell_of_what_happens_to_them(tenant: Sandbox, http: Http, other: 
     http.put(f"{media}/b.txt", json={"action": "move", "path": f"{http.user}/c.txt"}).raise_for_status()
     http.delete(f"{media}/c.txt").raise_for_status()
     assert names(heard, uuid) == [
-        *("CREATED", "UPLOAD", "STAGING_COMPLETED", "DOWNLOAD", "PERMISSION_GRANT", "RENAME", "MOVED", "DELETED"),
+        *("CREATED", "STAGING_COMPLETED", "UPLOAD", "DOWNLOAD", "PERMISSION_GRANT", "RENAME", "MOVED", "DELETED"),
     ]
     granted = next(each for each in heard if each.name == "PERMISSION_GRANT")
     assert (granted.macros["PERMISSION_USERNAME"], granted.macros["PERMISSION_PERMISSION"]) == (other.user, "READ")

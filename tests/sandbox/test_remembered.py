@@ -77,6 +77,15 @@ def test_a_transaction_sees_its_own_writes_and_others_do_not(store: Store) -> No
     assert reader.users.get("ada") == 2
 
 
+def test_a_transaction_that_writes_other_kinds_shares_the_answers(store: Store) -> None:
+    reader = Reader(store)
+    reader.users.get("ada")
+    with store.transaction():
+        store.put("job", "ada", {}, updated=1)
+        assert reader.users.get("ada") == 1
+    assert reader.count == 1
+
+
 def test_what_a_failed_transaction_wrote_is_not_remembered(store: Store) -> None:
     reader = Reader(store)
 

@@ -94,7 +94,7 @@ class Files(Service):
         )
 
     def _announce(self, real: Path, record: Record, event: str, user: str, about: Mapping[str, str]) -> None:
-        subject = self._subject(real, record)
+        subject = self._subject(real, record) if self.state.events.are_heard() else None
         if subject is not None:
             self.state.events.publish(subject, event, by=user, macros=about)
 
@@ -401,9 +401,9 @@ class Files(Service):
         with self.store.transaction():
             self.state.checksums.keep(facts, upload.sha256)
             attached = self._attach(target, settings)
-            record = self._changes.note(target, event, f"File {event.lower()} by upload", source=source)
+            told = [(event, f"File {event.lower()} by upload"), ("STAGING_COMPLETED", "Upload completed")]
+            record = self._changes.note_all(target, told, source=source)
             self._announce(target.real, record, "UPLOAD", call.user, {})
-            record = self._changes.note(target, "STAGING_COMPLETED", "Upload completed")
         answer = logical_file(target, record, call, notifications=attached)
         return Reply(answer, outcome="accepted", sha256=upload.sha256)
 
