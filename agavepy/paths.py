@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ _SECRET = re.compile(
     r"pass(word|wd|phrase)|secret|token|nonce|credential|jwt|assertion|cookie|authorization|keys?$|^pass$"
 )
 _TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")  # needs no quoting and no care, as most segments
 
 
 def quote_path(value: str) -> str:
@@ -29,6 +31,8 @@ def quote_path(value: str) -> str:
 
 def quote_segment(value: str) -> str:
     """Return one path segment quoted, slashes included; valid ``%XX`` triplets are kept."""
+    if _PLAIN.fullmatch(value):
+        return value
     if {".", ".."}.intersection(urllib.parse.unquote(value).split("/")):
         raise UnsafePath(f"the segment {value!r} would name another target")
     pieces = _TRIPLET.split(value)
@@ -47,6 +51,7 @@ def query_string(pairs: Iterable[tuple[str, str]]) -> str:
     return f"?{encoded}" if encoded else ""
 
 
+@functools.lru_cache(64)
 def is_address(text: str) -> bool:
     """Tell whether ``text`` is the address of a server: http or https, a host, a port that can be one."""
     try:
