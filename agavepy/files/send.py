@@ -18,7 +18,7 @@ from ..transport import ATTEMPTS
 from . import crew, entries
 from .addresses import Address
 
-_LOOKS = 7  # at the size of a file that a server goes on storing after its answer; about a minute in all
+_LOOKS = 7  # at a file that a server goes on storing after its answer, while nothing comes to it; about a minute
 _BROKEN = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
 _FINAL = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
 
@@ -136,9 +136,18 @@ def _is_stored(ag: Any, answer: requests.Response, body: Outgoing, target: Addre
     if digest.lower().startswith("sha-256="):
         sent = base64.b64encode(body.digest.digest()).decode()
         return bool(digest[len("sha-256=") :] == sent)
-    for look in range(1, _LOOKS + 1):
+    return _is_there(ag, target, body.sent_bytes, pause)
+
+
+def _is_there(ag: Any, target: Address, size_bytes: int, pause: Pause) -> bool:
+    """Tell whether a file comes to have its size, however long that takes while it grows."""
+    look, seen_bytes = 1, 0
+    while look <= _LOOKS:
         found = entries.find(ag, target)
-        if found and found.size_bytes in (None, body.sent_bytes):
+        if found and found.size_bytes in (None, size_bytes):
             return True
+        if found and seen_bytes < (found.size_bytes or 0) < size_bytes:
+            look, seen_bytes = 1, found.size_bytes or 0
         pause(look)
+        look += 1
     return False

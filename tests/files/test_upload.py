@@ -259,6 +259,17 @@ def test_a_server_that_stores_after_its_answer_is_waited_for(recorder: Recorder,
     ag.close()
 
 
+def test_a_server_that_goes_on_storing_is_waited_for_as_long_as_the_file_grows(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(bytes(31))
+    uploads = answers(recorder, sizes=[None, *range(31), 31])
+    ag = Agave(api_server=recorder.url, token="t")
+    ag.files_upload(tmp_path / "a", "data/x/a")
+    assert len(uploads) == 1
+    ag.close()
+
+
 def test_a_server_that_stores_less_than_was_sent_is_an_error(recorder: Recorder, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     uploads = answers(recorder, sizes=[None, *[4] * 100])
