@@ -319,6 +319,18 @@ def test_an_interrupted_program_leaves_no_wrong_file(
     assert names(tmp_path) == ["a"]
 
 
+def test_what_is_needed_to_go_on_is_never_written_by_way_of_a_link(ag: Agave, remote: str, tmp_path: Path) -> None:
+    data = noise(20 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    (tmp_path / "other").write_text("somebody's")
+    for name in (".a.part.json", ".a.part.json~"):
+        (tmp_path / name).symlink_to("other")
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert (tmp_path / "other").read_text() == "somebody's"
+    assert names(tmp_path) == ["a", "other"]
+
+
 def test_a_full_disk_is_an_error_and_the_rest_comes_when_there_is_room(
     ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path
 ) -> None:
