@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from . import checksums
 from .api import Download, NotFound
 from .checksums import Checksums
-from .connection import Receive, Send, disconnected, send_at_once
+from .connection import Receive, Send, disconnected, is_lost, send_at_once
 
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
@@ -63,9 +63,7 @@ class FileAnswer:
             while left and not gone.done():
                 chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
                 left -= len(chunk)
-                for start in range(0, len(chunk), _WRITE_BYTES):
-                    body = chunk[start : start + _WRITE_BYTES]
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                await _send_in_pieces(send, chunk)
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
@@ -83,6 +81,13 @@ class FileAnswer:
         """Return whether what was sent may be half of one file and half of another; a file may grow, as logs do."""
         now = os.fstat(self.file.fileno())
         return now.st_size <= self.facts.st_size and not checksums.is_same(self.facts, now)
+
+
+async def _send_in_pieces(send: Send, chunk: bytes) -> None:
+    for start in range(0, len(chunk), _WRITE_BYTES):
+        if is_lost(send):
+            return
+        await send({"type": "http.response.body", "body": chunk[start : start + _WRITE_BYTES], "more_body": True})
 
 
 class ChangedMeanwhile(OSError):

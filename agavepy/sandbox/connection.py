@@ -92,11 +92,20 @@ def transport(send: Send) -> Any:
     return send.__self__.transport  # type: ignore[attr-defined]
 
 
+def is_lost(send: Send) -> bool:
+    """Return whether nothing that is sent arrives any more."""
+    return isinstance(send, types.MethodType) and any(each.is_closing() for each in _layers(transport(send)))
+
+
 def unsent_bytes(transport: Any) -> int:
     """Return how many bytes of answers a transport still holds."""
-    # A TLS transport does not count what it has handed on to the one below it, and has no other way to ask.
+    return sum(each.get_write_buffer_size() for each in _layers(transport))
+
+
+def _layers(transport: Any) -> list[Any]:
+    # A TLS transport tells nothing of the one below it, and has no other way to ask.
     below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    return sum(each.get_write_buffer_size() for each in (transport, below) if each is not None)
+    return [transport] if below is None else [transport, below]
 
 
 async def _flush(send: Send) -> None:

@@ -287,6 +287,18 @@ def test_a_client_that_only_keeps_its_connection_does_not_hold_up_the_end(
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_clients_that_leave_in_the_middle_of_a_file_are_no_trouble(caplog: pytest.LogCaptureFixture, tls: bool) -> None:
+    path = "/files/v2/media/system/sandbox-storage/sandbox"
+    with Sandbox(tls=tls) as tenant, Http(tenant) as http:
+        http.post(path, files={"fileToUpload": ("big", bytes(30_000_000))}).raise_for_status()
+        for _ in range(10):
+            answer = http.get(f"{path}/big", stream=True)
+            answer.raw.read(1 << 16)
+            answer.close()
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_an_answer_being_read_when_the_tenant_stops_arrives_whole(tls: bool) -> None:
     content = os.urandom(5_000_000)
     tenant = Sandbox(tls=tls).start()
