@@ -29,7 +29,7 @@ APP = "idle-1.0"
 ENTRIES = 100_000
 FILE_BYTES = 10_000
 UPLOAD_BYTES = 1_000
-ROUNDS, ROUND_S = 10, 1.5  # in turns, so that whatever else the machine does happens to both
+ROUNDS, ROUND_S = 7, 3.0  # in turns, so that whatever else the machine does happens to both
 _START_TIMEOUT_S = 30.0
 _PAUSE_S = 0.002
 

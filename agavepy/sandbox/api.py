@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """Who asks for what; the parameters of the YAML travel beside it as keywords."""
 
     user: str
     operation: str  # "files.list"
     base_url: str  # "https://127.0.0.1:4567", for _links
-    query: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as sent, declared or not
+    query: Mapping[str, str] = types.MappingProxyType({})  # as sent, declared or not
     admin: bool = False
     looks_only: bool = False  # a HEAD: what a GET takes away stays
     key: str = ""  # what the caller showed in place of a token; the service decides how far it goes

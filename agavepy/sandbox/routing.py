@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from .api import BadRequest
 
 VERBS = ("get", "post", "put", "delete", "head", "patch", "options")
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 1024, 256  # requests; characters of one
 MOST_PAIRS = 7  # attribute/value pairs of jobs.search, its own included; behaviour of the classic server
 
 
@@ -46,7 +47,10 @@ class Operation:
 
 
 class Match(NamedTuple):
-    """A routed request: the operation, its decoded path parameters, further search terms from the path."""
+    """A routed request: the operation, its decoded path parameters, further search terms from the path.
+
+    Requests of the same path share one, and leave it as it is.
+    """
 
     operation: Operation
     path: Mapping[str, str]
@@ -83,6 +87,7 @@ class Routes:
                 self._by_service.setdefault(first_segment, []).append(route)
         for routes in self._by_service.values():
             routes.sort(key=lambda route: route.rank)
+        self._found_before = functools.lru_cache(_MOST_REMEMBERED)(self._find)
 
     def find(
         self, method: str, raw_path: str, *, content_type: str = "", anonymous: bool = False
@@ -92,7 +97,11 @@ class Routes:
         :param anonymous: of two operations of one address and verb, whoever shows no credentials means the open one.
         :raises BadRequest: a path parameter that is not UTF-8, or holds a NUL.
         """
-        verb = "get" if method == "HEAD" else method.lower()
+        is_short = len(raw_path) + len(content_type) <= _LONGEST_REMEMBERED
+        find = self._found_before if is_short else self._find
+        return find("get" if method == "HEAD" else method.lower(), raw_path, content_type, anonymous)
+
+    def _find(self, verb: str, raw_path: str, content_type: str, anonymous: bool) -> Match | WrongVerb | None:
         allowed: tuple[str, ...] = ()
         matches: list[Match] = []
         for route in self._by_service.get(raw_path.removeprefix("/").partition("/")[0], ()):

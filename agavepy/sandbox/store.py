@@ -117,7 +117,8 @@ class Store:
 
     def is_writing(self, kinds: Collection[str]) -> bool:
         """Return whether this thread's transaction has written to documents of one of these kinds, or to GRANTS."""
-        return self.in_transaction and not self._local.written.isdisjoint(kinds)
+        written: set[str] | None = getattr(self._local, "written", None)  # empty outside of transactions
+        return bool(written) and not written.isdisjoint(kinds)  # type: ignore[union-attr]
 
     def when_written(self, kinds: Iterable[str], do: Callable[[], None]) -> None:
         """Call ``do`` whenever writes to documents of these kinds, or to GRANTS, have taken effect."""
