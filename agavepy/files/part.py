@@ -54,7 +54,9 @@ class Part:
         self._state_path = self.path.with_name(f"{self.path.name}.json")
         self._file = _opened(self.path)
         self._lock = threading.Lock()
+        self._position = 0  # of the file
         self._saved_bytes = 0
+        self._has_state = True  # on disk; as far as is known
         self.remote, self.done = self._loaded()
 
     def __enter__(self) -> Part:
@@ -69,7 +71,7 @@ class Part:
         """Begin anew with a file of which this is known."""
         with self._lock:
             self._cut(0)
-            self._state_path.unlink(missing_ok=True)
+            self._drop_state()
             self.remote, self.done, self._saved_bytes = remote, Spans(), 0
 
     def write(self, position: int, data: bytes) -> None:
@@ -83,12 +85,19 @@ class Part:
 
     def _put(self, position: int, data: bytes) -> None:
         try:
-            self._file.seek(position)
+            self._seek(position)
             rest = memoryview(data)
             while rest:
-                rest = rest[self._file.write(rest) :]
+                written = self._file.write(rest)
+                self._position += written
+                rest = rest[written:]
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def _seek(self, position: int) -> None:
+        if position != self._position:
+            self._file.seek(position)
+            self._position = position
 
     def _cut(self, size_bytes: int) -> None:
         """Give the file its length; not for nothing, since ext4 waits for the disk to take a file that was cut."""
@@ -100,8 +109,9 @@ class Part:
         found, size = hashlib.new(algorithm), self.remote.size_bytes or 0
         with self._lock:
             self._cut(size)
-            self._file.seek(0)
+            self._seek(0)
             while piece := self._file.read(1 << 20):
+                self._position += len(piece)
                 found.update(piece)
         return found.digest()
 
@@ -120,7 +130,7 @@ class Part:
             _let_go_on_windows(self._file)
             os.replace(self.path, self._target)
             self._file.close()
-            self._state_path.unlink(missing_ok=True)
+            self._drop_state()
 
     def _keep(self) -> None:
         with self._lock:
@@ -128,16 +138,24 @@ class Part:
                 self._save()
                 self._file.close()
                 return
-            self._state_path.unlink(missing_ok=True)
+            self._drop_state()
             self.path.unlink(missing_ok=True)
             self._file.close()
+
+    def _drop_state(self) -> None:
+        if self._has_state:
+            self._state_path.unlink(missing_ok=True)
+            self._has_state = False
 
     def _loaded(self) -> tuple[Remote, Spans]:
         try:
             state = json.loads(self._state_path.read_text())
             remote = Remote(state["size_bytes"], state["etag"], state["modified"])
             done = Spans((int(start), int(end)) for start, end in state["done"])
-        except (OSError, ValueError, TypeError, KeyError):  # none; of somebody else; half written
+        except FileNotFoundError:
+            self._has_state = False
+            return Remote(None, None, None), Spans()
+        except (OSError, ValueError, TypeError, KeyError):  # of somebody else; half written
             return Remote(None, None, None), Spans()
         return remote, done
 
@@ -149,6 +167,7 @@ class Part:
             with _made(beside, os.O_EXCL) as file:
                 file.write(state.encode())
             os.replace(beside, self._state_path)
+            self._has_state = True
         except OSError as error:
             # A full disk: an older state stays, which knows of fewer bytes.
             with contextlib.suppress(OSError):
