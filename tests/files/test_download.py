@@ -280,8 +280,9 @@ def test_two_downloads_of_one_file_do_not_mix(ag: Agave, remote: str, tmp_path: 
 
 
 _INTERRUPTED = """
-import sys
+import signal, sys
 from agavepy.agave import Agave
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 url, token, source, target = sys.argv[1:]
 ag = Agave(api_server=url, token=token)
 def told(done, total, name):
