@@ -42,6 +42,26 @@ def disk(http: Http) -> Storage:
 # Writers
 
 
+def test_a_folder_that_is_made_meanwhile_is_not_there_or_takes_the_file(tenant: Sandbox, disk: Storage) -> None:
+    def send(session: Http, folder: str) -> tuple[int, str]:
+        body, files = {"fileName": "a"}, {"fileToUpload": ("a", b"a")}
+        answer = session.post(Storage(session, disk.id).url("media", folder), data=body, files=files)
+        return answer.status_code, answer.json()["message"]
+
+    def make(session: Http, folder: str) -> None:
+        Storage(session, disk.id).act("", "mkdir", folder, status=201)
+
+    sessions = [Http(tenant) for _ in range(5)]
+    with concurrent.futures.ThreadPoolExecutor(len(sessions)) as pool:
+        for number in range(40):
+            sent = [pool.submit(send, each, f"f{number}") for each in sessions[1:]]
+            pool.submit(make, sessions[0], f"f{number}").result()
+            missing = f"Destination path /home/ann/f{number} does not exist."
+            assert {each.result() for each in sent} <= {(202, None), (404, missing)}
+    for each in sessions:
+        each.close()
+
+
 def test_of_two_writers_of_one_file_one_wins_whole(tenant: Sandbox, disk: Storage) -> None:
     contents = [bytes([number]) * (2_000_000 + number) for number in range(4)]
     sessions = [Http(tenant) for _ in contents]

@@ -55,7 +55,7 @@ def logical_file(
     target: Target, record: Record, call: Call, *, notifications: Iterable[dict[str, Any]] = ()
 ) -> dict[str, Any]:
     """Return the item as the service keeps track of it: what writing operations answer."""
-    facts = _facts(target.real)
+    facts = facts_of(target.real)
     return {
         "name": target.name,
         "uuid": record["uuid"],
@@ -77,7 +77,8 @@ def logical_file(
     }
 
 
-def _facts(real: Path) -> os.stat_result | None:
+def facts_of(real: Path) -> os.stat_result | None:
+    """Return what the disk says of a place; None: nothing is there."""
     try:
         return real.stat()
     except OSError:

@@ -27,7 +27,7 @@ from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
 from ..transfers import Transfers, Work
 from . import Service
-from .file_answers import address, entry, event, logical_file, permission, told
+from .file_answers import address, entry, event, facts_of, logical_file, permission, told
 from .notification_request import embedded, to_callback
 
 if TYPE_CHECKING:
@@ -305,10 +305,12 @@ class Files(Service):
 
     def _require_readable_file(self, target: Target) -> None:
         self._access.require(target, READ)
-        require_there(target)
-        if target.real.is_dir():
+        facts = facts_of(target.real)
+        if facts is None:
+            require_there(target)
+        elif stat.S_ISDIR(facts.st_mode):
             raise Unsupported("Directory downloads not supported")
-        if not target.real.is_file():
+        if facts is None or not stat.S_ISREG(facts.st_mode):
             raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
 
     def _announce_download(self, target: Target, user: str) -> None:
@@ -380,12 +382,13 @@ class Files(Service):
     def _destination(self, user: str, system_id: str | None, path: str, name: str | None, fallback: str) -> Target:
         """Return where a file goes: into the folder the path names, or to the path when only its folder is there."""
         target = self._access.target(user, system_id, path)
-        if target.real.is_dir():
+        facts = facts_of(target.real)  # looked at once: somebody may make it meanwhile
+        if facts is not None and stat.S_ISDIR(facts.st_mode):
             target = self._access.child(target, name or fallback)
             self._access.require_writable(target)
             return target
         self._access.require_writable(target)
-        if target.real.exists():
+        if facts is not None:
             raise BadRequest(f"Destination path {target.path} is a file; it must be a directory.")
         if name or path.endswith("/") or not target.real.parent.is_dir():
             raise NotFound(f"Destination path {target.path} does not exist.")
