@@ -30,9 +30,10 @@ def keywords(match: Match, query: Mapping[str, str], body: Body, *, method: Call
     for parameter in match.operation.located("query"):
         if parameter["name"] not in FRONT_OWNED:
             _take(values, parameter, query.get(parameter["name"]))
-    if pages_itself(method):
+    if "limit" in wanted:
         values |= {name: value for name, value in _paging(query).items() if name in wanted}
-    values |= _form(match.operation, body)
+    if match.operation.located("formData"):
+        values |= _form(match.operation, body)
     declared = match.operation.body or ({"name": "body"} if "body" in wanted else None)
     return values | (_document(match.operation, declared, body) if declared else {})
 

@@ -41,9 +41,10 @@ def summary(system: System, call: Call) -> dict[str, Any]:
 
 def full(system: System, call: Call) -> dict[str, Any]:
     """Return all that the caller may read of the system."""
-    hidden = ("deleted", "created")
-    shown = {name: value for name, value in system.items() if name not in hidden}
-    return {**shown, "_links": _links(system, call)}
+    shown = {**system, "_links": _links(system, call)}
+    for hidden in ("deleted", "created"):
+        shown.pop(hidden, None)
+    return shown
 
 
 def _links(system: System, call: Call) -> dict[str, Any]:
