@@ -54,14 +54,14 @@ class Pace:
     def __init__(self) -> None:
         self._began_s = time.monotonic()
         self._seen_bytes = 0
+        self.is_slow = False  # so much so that more connections help
 
-    def is_slow(self, size_bytes: int) -> bool:
-        """Count bytes that came; tell, when enough have, whether they are so few that more connections help."""
+    def count(self, size_bytes: int) -> None:
+        """Note that bytes came."""
         is_judged = self._seen_bytes >= PROBE_BYTES
         self._seen_bytes += size_bytes
-        if is_judged or self._seen_bytes < PROBE_BYTES:
-            return False
-        return self._seen_bytes < (time.monotonic() - self._began_s) * FAST_BYTES_PER_S
+        if not is_judged and self._seen_bytes >= PROBE_BYTES:
+            self.is_slow = self._seen_bytes < (time.monotonic() - self._began_s) * FAST_BYTES_PER_S
 
 
 class Fetch:
@@ -177,7 +177,7 @@ class Fetch:
         pace = Pace() if self._is_for_many(reply, missing) else None
         for number, span in enumerate(missing):
             reached = self._take(span, reply, pace)
-            if reached < span[1]:
+            if pace is not None and pace.is_slow:
                 return self._take_in_parallel([(reached, span[1]), *missing[number + 1 :]])
 
     def _is_for_many(self, reply: Reply, missing: list[Span]) -> bool:
@@ -202,8 +202,10 @@ class Fetch:
                     for piece in arriving:
                         self._keep(position, piece)
                         position += len(piece)
-                        if pace is not None and pace.is_slow(len(piece)) and position < end:
-                            return position
+                        if pace is not None:
+                            pace.count(len(piece))
+                            if pace.is_slow:
+                                return position
                 if position < end:
                     raise requests.exceptions.ConnectionError(f"{self._name}: {end - position} bytes did not arrive.")
             except requests.exceptions.ConnectionError:
@@ -248,8 +250,9 @@ class Fetch:
 
     def _store(self, position: int, piece: bytes) -> None:
         self._part.write(position, piece)
-        if self._running_digest is not None:
-            self._running_digest.update(piece)
+        running = self._running_digest  # none any more, once others bring parts
+        if running is not None:
+            running.update(piece)
 
     def _report_progress(self) -> None:
         self._report(self._part.done.size, self._part.remote.size_bytes)

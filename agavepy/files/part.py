@@ -164,8 +164,8 @@ class Part:
         beside = self._state_path.with_name(f"{self._state_path.name}~")
         try:
             beside.unlink(missing_ok=True)
-            with _made(beside, os.O_EXCL) as file:
-                file.write(state.encode())
+            with beside.open("x") as file:  # which follows no link that somebody puts there
+                file.write(state)
             os.replace(beside, self._state_path)
             self._has_state = True
         except OSError as error:
@@ -186,14 +186,9 @@ def _name(name: str, taken: Collection[str]) -> str:
     return f".{stem}.part"
 
 
-def _made(path: Path, flags: int = 0) -> Any:
-    """Open a file to read and write, made if need be; never by way of a link that somebody put there."""
-    flags |= os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.fdopen(os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666), "r+b", buffering=0)
-
-
 def _opened(path: Path) -> Any:
-    file = _made(path)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    file = os.fdopen(os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666), "r+b", buffering=0)
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

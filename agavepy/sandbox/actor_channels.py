@@ -6,8 +6,10 @@ import array
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import select
+import shutil
 import socket
 import tempfile
 import termios
@@ -16,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PIPE_NAME, SOCKET_NAME = "_abaco_binary_data", "_abaco_results.sock"
-_NOTE = "socket-folder"  # in which a file of an execution's says where its socket is, if not beside it
+_NOTE = "socket-folder"  # the file in an execution's folder that says where its socket is, if not there
 
 _LONGEST_ADDRESS = 100  # bytes; the kernels take 103 (macOS) and 107 (Linux)
 _MOST_READ = 1 << 20
@@ -128,34 +130,50 @@ def _receive(receiver: socket.socket, over: int, keep: Callable[[bytes], None]) 
                 keep(receiver.recv(_MOST_READ))
 
 
+def remove_left_over(folder: Path) -> None:
+    """Remove the channels of a run that is over, or that a killed tenant left."""
+    _remove_noted(folder / _NOTE)
+    for name in (PIPE_NAME, SOCKET_NAME):
+        (folder / name).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _short_folder(folder: Path) -> Iterator[Path]:
     """Give the folder, or a temporary one if no address of a socket could name it."""
     if len(os.fsencode(folder / SOCKET_NAME)) <= _LONGEST_ADDRESS:
         yield folder
         return
-    _remove_short_folder(folder)
-    short = Path(tempfile.gettempdir(), f"agavepy-{secrets.token_hex(4)}")
-    (folder / _NOTE).write_text(str(short))  # first: the next tenant removes it, should this one be killed
-    short.mkdir(mode=0o700)
+    note = folder / _NOTE
+    _remove_noted(note)
+    short = _noted_folder(note)
     try:
         yield short
     finally:
-        _remove_short_folder(folder)
+        shutil.rmtree(short, ignore_errors=True)  # what a program has put there too
+        note.unlink(missing_ok=True)
 
 
-def remove_left_over(folder: Path) -> None:
-    """Remove the channels of a run that is over, or that a killed tenant left."""
-    _remove_short_folder(folder)
-    for name in (PIPE_NAME, SOCKET_NAME):
-        (folder / name).unlink(missing_ok=True)
+def _noted_folder(note: Path) -> Path:
+    """Make a temporary folder; where it is, is noted first, so that the next tenant finds it if this one is killed."""
+    while True:
+        short = Path(tempfile.gettempdir(), f"agavepy-{secrets.token_hex(4)}")
+        note.write_bytes(os.fsencode(short))
+        try:
+            short.mkdir(mode=0o700)
+            return short
+        except BaseException as problem:
+            note.unlink()  # it names what is somebody else's
+            if not isinstance(problem, FileExistsError):
+                raise
 
 
-def _remove_short_folder(folder: Path) -> None:
-    note = folder / _NOTE
-    if note.exists():
-        short = Path(note.read_text())
-        with contextlib.suppress(OSError):  # it is gone, or holds what is none of ours
+def _remove_noted(note: Path) -> None:
+    """Remove the folder that a note names, unless the note is damaged, or there is more in it than a socket."""
+    if not note.exists():
+        return
+    short = Path(os.fsdecode(note.read_bytes()))
+    if re.fullmatch("agavepy-[0-9a-f]{8}", short.name):
+        with contextlib.suppress(OSError, ValueError):
             (short / SOCKET_NAME).unlink(missing_ok=True)
             short.rmdir()
-        note.unlink()
+    note.unlink()

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from . import checksums
 from .api import Download, NotFound
 from .checksums import Checksums
-from .connection import Receive, Send, disconnected, is_lost, send_at_once
+from .connection import Receive, Send, disconnected, is_lost, send_at_once, transport
 
 InThread = Callable[..., Awaitable[Any]]  # runs a function and its arguments in a worker thread
 
@@ -64,6 +64,10 @@ class FileAnswer:
                 chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
                 left -= len(chunk)
                 await _send_in_pieces(send, chunk)
+                if is_lost(send):
+                    transport(send).abort()
+                    await gone  # before that, uvicorn takes the end of this for a mistake
+                    return
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()

@@ -53,7 +53,6 @@ class App:
         self._front_page = FrontPage(state, routes)
         self._faults = faults
         self._brief = frozenset(_brief_operations(state.services))
-        self._handler = functools.cache(self._handler_of)
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
@@ -276,7 +275,7 @@ class App:
         query = f"{errand.query}&force=true" if envelope.is_true(request.query.get("force")) else errand.query
         return request.errand(errand.user, method=errand.method, path=errand.path, query=query)
 
-    def _handler_of(self, operation: str) -> tuple[Service, Callable[..., Any]]:
+    def _handler(self, operation: str) -> tuple[Service, Callable[..., Any]]:
         """Return the service and its method for an operation.
 
         :raises Unsupported: the sandbox has none.

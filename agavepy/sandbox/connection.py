@@ -46,45 +46,44 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def send_at_once(send: Send, *messages: dict[str, Any]) -> None:
+async def send_at_once(send: Send, head: dict[str, Any], body: dict[str, Any]) -> None:
     """Send a short answer in one piece: head and body share a packet, and a record of TLS."""
-    if not isinstance(send, types.MethodType):
-        for message in messages:
-            await send(message)
+    if not body["body"] or not isinstance(send, types.MethodType):
+        await send(head)
+        await send(body)
         return
     cycle: Any = send.__self__
-    gathered = _Gathered(cycle.transport)
-    cycle.transport = gathered
+    gathering = _Gathering(cycle.transport)
+    cycle.transport = gathering
     try:
-        for message in messages:
-            await send(message)
+        await send(head)
+        await send(body)
     finally:
-        cycle.transport = gathered.transport
-        gathered.let_go()
+        cycle.transport = gathering.transport
+        gathering.let_go()
 
 
-class _Gathered:
-    """What uvicorn writes to meanwhile in place of a transport."""
+class _Gathering:
+    """What uvicorn writes to meanwhile: a transport that keeps what comes first until there is more."""
 
     def __init__(self, transport: Any) -> None:
         self.transport = transport
-        self._pieces: list[bytes] = []
-        self._is_over = False
+        self._first: bytes | None = None
 
     def write(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-
-    def close(self) -> None:
-        self._is_over = True
-
-    def is_closing(self) -> bool:
-        return self._is_over or bool(self.transport.is_closing())
+        if self._first is None:
+            self._first = piece
+        else:
+            self.transport.write(self._first + piece)
+            self._first = b""
 
     def let_go(self) -> None:
-        if self._pieces:
-            self.transport.write(b"".join(self._pieces))
-        if self._is_over:
-            self.transport.close()
+        """Write what is left, if the rest did not come."""
+        if self._first:
+            self.transport.write(self._first)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
 
 
 def transport(send: Send) -> Any:

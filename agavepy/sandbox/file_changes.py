@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,7 @@ class FileChanges:
 
     def note(self, target: Target, status: str, description: str, **changes: Any) -> Record:
         """Add to the history of an item that is there; return its record."""
-        return self.note_all(target, [(status, description)], **changes)
-
-    def note_all(self, target: Target, lines: Sequence[tuple[str, str]], **changes: Any) -> Record:
-        """Add lines (status, description) to the history of an item that is there; return its record."""
-        return self._records.note_all(target.real, target.user, lines, **{"deleted": False, **changes})
+        return self._records.note(target.real, target.user, status, description, **{"deleted": False, **changes})
 
     def make_folders(self, folder: Target, url_of: Callable[[Target], str]) -> bool:
         """Make a folder and those above it that are missing; return whether there was anything to make."""

@@ -6,7 +6,7 @@ A record comes into being when the API touches a place; it moves with the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -78,14 +78,9 @@ class FileRecords:
 
     def note(self, real: Path, user: str, status: str, description: str, **changes: Any) -> Record:
         """Add to the history of a place, and make ``status`` its status; return its record."""
-        return self.note_all(real, user, [(status, description)], **changes)
-
-    def note_all(self, real: Path, user: str, lines: Sequence[tuple[str, str]], **changes: Any) -> Record:
-        """Add lines (status, description) to the history of a place; the last one's status is its status."""
         with self._store.transaction():
-            record = self.touch(real, user, status=lines[-1][0], **changes)
-            for status, description in lines:
-                self._note(real, record, user, status, description)
+            record = self.touch(real, user, status=status, **changes)
+            self.add_line(real, record, user, status, description)
         return record
 
     def note_grant(
@@ -93,7 +88,7 @@ class FileRecords:
     ) -> None:
         """Add to the history of a place without changing its status."""
         with self._store.transaction():
-            self._note(real, self.touch(real, user), user, status, description, macros)
+            self.add_line(real, self.touch(real, user), user, status, description, macros)
 
     def history(self, real: Path) -> list[dict[str, Any]]:
         """Return the events of a place, oldest first; empty when it was never touched."""
@@ -105,7 +100,7 @@ class FileRecords:
         found = self._store.by_uuid(_KIND, uuid)
         return (self.place_of(found[0]), found[1]) if found and not found[1]["deleted"] else None
 
-    def _note(
+    def add_line(
         self,
         real: Path,
         record: Record,
@@ -114,6 +109,7 @@ class FileRecords:
         description: str,
         macros: Mapping[str, str] | None = None,
     ) -> None:
+        """Add to the history of a record, whose status is the caller's to keep; tell who listens."""
         self._store.add_event(record["uuid"], status, description, created=self._clock.now(), created_by=user)
         self._announce(real, record, status, user, macros or {})
 
@@ -139,7 +135,7 @@ class FileRecords:
                 gone = {**record, "deleted": True, "status": "DELETED"}
                 self._put(key, gone)
                 # Before the grants go, so that those it was shared with are told.
-                self._note(self.place_of(key), gone, user, "DELETED", f"Deleted by {user}")
+                self.add_line(self.place_of(key), gone, user, "DELETED", f"Deleted by {user}")
                 self._revoke_all(record)
 
     def forget(self, folder: Path) -> None:

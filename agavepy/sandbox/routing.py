@@ -97,17 +97,19 @@ class Routes:
         :param anonymous: of two operations of one address and verb, whoever shows no credentials means the open one.
         :raises BadRequest: a path parameter that is not UTF-8, or holds a NUL.
         """
-        is_short = len(raw_path) + len(content_type) <= _LONGEST_REMEMBERED
+        verb = "get" if method == "HEAD" else method.lower()
+        media_type = content_type.partition(";")[0].strip().lower()
+        is_short = len(verb) + len(raw_path) + len(media_type) <= _LONGEST_REMEMBERED
         find = self._found_before if is_short else self._find
-        return find("get" if method == "HEAD" else method.lower(), raw_path, content_type, anonymous)
+        return find(verb, raw_path, media_type, anonymous)
 
-    def _find(self, verb: str, raw_path: str, content_type: str, anonymous: bool) -> Match | WrongVerb | None:
+    def _find(self, verb: str, raw_path: str, media_type: str, anonymous: bool) -> Match | WrongVerb | None:
         allowed: tuple[str, ...] = ()
         matches: list[Match] = []
         for route in self._by_service.get(raw_path.removeprefix("/").partition("/")[0], ()):
             found = route.pattern.fullmatch(raw_path)
             if found and verb in route.operations:
-                matches.append(route.match(found, _chosen(route.operations[verb], content_type)))
+                matches.append(route.match(found, _chosen(route.operations[verb], media_type)))
                 if not anonymous or matches[-1].operation.security == "open":
                     return matches[-1]
             elif found:
@@ -144,11 +146,10 @@ def _terms(pairs: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=False))
 
 
-def _chosen(candidates: tuple[Operation, ...], content_type: str) -> Operation:
+def _chosen(candidates: tuple[Operation, ...], media_type: str) -> Operation:
     # x-operations share a verb and path with the YAML's own operation and are told apart by content type.
     if len(candidates) == 1:
         return candidates[0]
-    media_type = content_type.partition(";")[0].strip().lower()
     return next((each for each in candidates[1:] if media_type in each.consumes), candidates[0])
 
 

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS grants (
     subject TEXT NOT NULL, username TEXT NOT NULL, permission TEXT NOT NULL, PRIMARY KEY (subject, username));
 """
 
+_NONE: frozenset[str] = frozenset()
 GRANTS = "grant"  # what :meth:`Store.when_written` calls them
 
 
@@ -116,9 +117,8 @@ class Store:
         return getattr(self._local, "depth", 0) > 0
 
     def is_writing(self, kinds: Collection[str]) -> bool:
-        """Return whether this thread's transaction has written to documents of one of these kinds, or to GRANTS."""
-        written: set[str] | None = getattr(self._local, "written", None)  # empty outside of transactions
-        return bool(written) and not written.isdisjoint(kinds)  # type: ignore[union-attr]
+        """Return whether this thread is in a transaction that has written to one of these kinds."""
+        return not getattr(self._local, "written", _NONE).isdisjoint(kinds)  # empty outside of transactions
 
     def when_written(self, kinds: Iterable[str], do: Callable[[], None]) -> None:
         """Call ``do`` whenever writes to documents of these kinds, or to GRANTS, have taken effect."""

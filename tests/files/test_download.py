@@ -20,6 +20,7 @@ from agavepy.agave import Agave
 from agavepy.errors import AgaveError, AgaveHTTPError, FileConflict, TransferError
 from agavepy.files import fetch
 from agavepy.files.download import files_download
+from agavepy.files.part import Part, Remote
 from agavepy.sandbox import Sandbox
 
 from ..relay import Relay, relaying
@@ -378,6 +379,22 @@ def test_a_large_file_is_brought_in_parts_at_the_same_time(
     ag.files_download(f"{remote}/a", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == data
     assert sorted(ranges(tenant, seen)) == [200, 206, 206, 206, 206, 206]
+
+
+@pytest.mark.usefixtures("slow_lines")
+def test_what_is_missing_is_brought_in_parts_wherever_the_first_gap_ends(
+    ag: Agave, tenant: Sandbox, remote: str, tmp_path: Path
+) -> None:
+    data = noise(8 * MEGABYTE)
+    put(ag, f"{remote}/a", data)
+    with Part(tmp_path / "a") as part:
+        head = ag.files.download(systemId="sandbox-storage", filePath=f"{remote.partition('/')[2]}/a").headers
+        part.restart(Remote(len(data), head["ETag"], head["Last-Modified"]))
+        part.write(MEGABYTE, data[MEGABYTE : 2 * MEGABYTE])  # the gap before it is just what shows the pace
+    seen = len(tenant.requests)
+    ag.files_download(f"{remote}/a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == data
+    assert ranges(tenant, seen) == [206] * 7
 
 
 @pytest.mark.usefixtures("small_parts")

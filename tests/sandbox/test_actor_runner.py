@@ -430,6 +430,21 @@ def test_what_a_killed_tenant_left_does_not_stand_in_the_way_of_a_message(tmp_pa
     assert sorted(os.listdir(folder)) == ["log", "results"]
 
 
+@pytest.mark.parametrize(
+    "note", [b"", b"\0" * 20, b"\xff", b"elsewhere"], ids=["empty", "NULs", "no UTF-8", "a stranger's"]
+)
+def test_a_note_of_a_socket_that_is_none_does_no_harm(tmp_path: Path, note: bytes) -> None:
+    with running(tmp_path) as acting:
+        execution = acting.run(acting.add(sending("one")))
+    folder = tmp_path / "actors" / execution["actorId"] / execution["id"]
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "socket-folder").write_bytes(note.replace(b"elsewhere", os.fsencode(tmp_path / "elsewhere")))
+    with running(tmp_path) as acting:
+        assert acting.result(execution) == b"one"
+    assert sorted(os.listdir(folder)) == ["log", "results"]
+    assert (tmp_path / "elsewhere").is_dir()
+
+
 def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_path: Path) -> None:
     with running(tmp_path) as acting:
         execution = acting.run(acting.add(sending("one", "two")))
@@ -437,7 +452,7 @@ def test_what_a_killed_tenant_had_no_time_to_remove_goes_at_the_next_start(tmp_p
     (folder / "work" / "below").mkdir(parents=True)
     (folder / "message").write_bytes(b"its message, which it has read")
     (folder / "results" / "arriving").write_bytes(b"half a res")
-    socket_folder = tmp_path / "elsewhere"
+    socket_folder = tmp_path / "agavepy-0123abcd"
     socket_folder.mkdir()
     (socket_folder / "_abaco_results.sock").touch()
     (folder / "socket-folder").write_text(str(socket_folder))

@@ -175,8 +175,11 @@ def test_files_tell_of_what_happens_to_them(tenant: Sandbox, http: Http, other: 
     http.put(f"{media}/b.txt", json={"action": "move", "path": f"{http.user}/c.txt"}).raise_for_status()
     http.delete(f"{media}/c.txt").raise_for_status()
     assert names(heard, uuid) == [
-        *("CREATED", "STAGING_COMPLETED", "UPLOAD", "DOWNLOAD", "PERMISSION_GRANT", "RENAME", "MOVED", "DELETED"),
+        *("CREATED", "UPLOAD", "STAGING_COMPLETED", "DOWNLOAD", "PERMISSION_GRANT", "RENAME", "MOVED", "DELETED"),
     ]
+    call = Call(user=http.user, operation="notifications.deliver", base_url=tenant.url)
+    statuses = [each.subject.show(call)["status"] for each in heard if each.subject.uuid == uuid]
+    assert statuses[:3] == ["CREATED", "CREATED", "STAGING_COMPLETED"]
     granted = next(each for each in heard if each.name == "PERMISSION_GRANT")
     assert (granted.macros["PERMISSION_USERNAME"], granted.macros["PERMISSION_PERMISSION"]) == (other.user, "READ")
 

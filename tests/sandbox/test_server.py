@@ -290,11 +290,12 @@ def test_a_client_that_only_keeps_its_connection_does_not_hold_up_the_end(
 def test_clients_that_leave_in_the_middle_of_a_file_are_no_trouble(caplog: pytest.LogCaptureFixture, tls: bool) -> None:
     path = "/files/v2/media/system/sandbox-storage/sandbox"
     with Sandbox(tls=tls) as tenant, Http(tenant) as http:
-        http.post(path, files={"fileToUpload": ("big", bytes(30_000_000))}).raise_for_status()
-        for _ in range(10):
-            answer = http.get(f"{path}/big", stream=True)
-            answer.raw.read(1 << 16)
-            answer.close()
+        for name, size in (("big", 30_000_000), ("small", 900_000)):
+            http.post(path, files={"fileToUpload": (name, bytes(size))}).raise_for_status()
+            for _ in range(40):
+                answer = http.get(f"{path}/{name}", stream=True)
+                answer.raw.read(1 << 16)
+                answer.close()
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 

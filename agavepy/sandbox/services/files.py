@@ -305,10 +305,9 @@ class Files(Service):
 
     def _require_readable_file(self, target: Target) -> None:
         self._access.require(target, READ)
+        require_there(target)
         facts = facts_of(target.real)
-        if facts is None:
-            require_there(target)
-        elif stat.S_ISDIR(facts.st_mode):
+        if facts is not None and stat.S_ISDIR(facts.st_mode):
             raise Unsupported("Directory downloads not supported")
         if facts is None or not stat.S_ISREG(facts.st_mode):
             raise BadRequest(f"{target.path} is no regular file, but a pipe, a socket or a device.")
@@ -404,9 +403,12 @@ class Files(Service):
         with self.store.transaction():
             self.state.checksums.keep(facts, upload.sha256)
             attached = self._attach(target, settings)
-            told = [(event, f"File {event.lower()} by upload"), ("STAGING_COMPLETED", "Upload completed")]
-            record = self._changes.note_all(target, told, source=source)
-            self._announce(target.real, record, "UPLOAD", call.user, {})
+            done = "STAGING_COMPLETED"
+            record = self._records.touch(target.real, target.user, status=done, deleted=False, source=source)
+            arrived = {**record, "status": event}
+            self._records.add_line(target.real, arrived, target.user, event, f"File {event.lower()} by upload")
+            self._announce(target.real, arrived, "UPLOAD", call.user, {})
+            self._records.add_line(target.real, record, target.user, done, "Upload completed")
         answer = logical_file(target, record, call, notifications=attached)
         return Reply(answer, outcome="accepted", sha256=upload.sha256)
 
