@@ -184,6 +184,8 @@ class Identity(Client):
         info = info_of(session)
         self.created_at, self.expires_in = info.get("created_at"), session.expires_in
         self.expires_at = info.get("expires_at")
+        times = self.created_at, self.expires_in, self.expires_at
+        self._known_life = times, Life(session.created_at, session.deadline)  # the times themselves are whole seconds
         self._jitter = jitter()
 
     def _tell(self) -> None:

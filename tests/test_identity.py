@@ -234,6 +234,18 @@ def test_a_short_life_is_used_to_nine_tenths(
     assert [each.target for each in recorder.received].count("/token") == is_renewed
 
 
+def test_what_is_left_of_a_second_counts_for_a_token_that_lives_for_two(recorder: Recorder, clock: ManualClock) -> None:
+    clock.advance((0.9 - clock.now()) % 1)
+    ag = session_at(recorder)
+    token = {"access_token": "a-2", "refresh_token": "r-2", "expires_in": 2, "token_type": "bearer"}
+    recorder.script = [Answer(body=json.dumps(token).encode())]
+    ag.refresh()
+    clock.advance(1.7)
+    ag.profiles.get()
+    assert [each.target for each in recorder.received].count("/token") == 1
+    assert recorder.last.headers["authorization"] == "Bearer a-2"
+
+
 def test_an_early_renewal_that_fails_does_no_harm_while_the_token_is_good(
     ag: Agave, tenant: Sandbox, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
