@@ -63,7 +63,7 @@ class TransferError(AgaveError):
     def __init__(self, failures: Mapping[str, Exception]) -> None:
         self.failures = dict(failures)
         shown = "; ".join(
-            f"{_shown(name)}: {_shown(str(error))}" for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
+            f"{_shown(name)}: {_shown(str(error)).rstrip('.')}" for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
         )
         more = len(self.failures) - _SHOWN_FAILURES
         super().__init__(

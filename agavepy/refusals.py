@@ -36,4 +36,6 @@ def as_os_errors(path: str) -> Iterator[None]:
     except AgaveHTTPError as error:
         if error.status_code not in _BY_STATUS:
             raise
-        raise refusal(_BY_STATUS[error.status_code], path) from error
+        kind, number = _BY_STATUS[error.status_code]
+        reason = f"{os.strerror(number)} ({error.message})" if error.message else os.strerror(number)
+        raise kind(number, reason, path) from error

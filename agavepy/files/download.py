@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -114,7 +115,10 @@ class _Download:
             held[:] = _meant(held, place.names, self._choice)
             folder = top.joinpath(*place.names)
             if self._choice.has_all or any(not entry.is_folder for entry in held):
-                _make_folder(folder, top)
+                with failures.noted(str(place.address)) if place.names else contextlib.nullcontext():
+                    _make_folder(folder, top)
+                if str(place.address) in failures:
+                    held.clear()  # nor can what is below it be brought
             held[:] = _possible(held, place, _clashing(held, folder), failures)
             taken = frozenset(entry.name for entry in held)
             for entry in held:
@@ -186,7 +190,10 @@ def _meant(held: list[Entry], above: tuple[str, ...], choice: Choice) -> list[En
 
 def _make_folder(folder: Path, top: Path) -> None:
     """Make a folder of the tree, never by way of a link that leads out of it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise FileConflict(f"{folder} cannot be made: a file is in its way.") from None
     for place in (folder, *folder.parents):
         if place == top:
             return

@@ -30,6 +30,9 @@ class Failures:
             with self._lock:
                 self._errors[name] = error
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._errors
+
     def raise_if_any(self) -> None:
         """:raises TransferError: something was noted."""
         if self._errors:

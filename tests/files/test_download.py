@@ -509,14 +509,29 @@ def test_a_walk_tells_of_folders_that_may_not_be_read(tenant: Sandbox, ag: Agave
     other.close()
 
 
+def test_a_file_where_a_folder_is_to_be_does_not_stop_the_others(
+    ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "sub").touch()
+    with pytest.raises(TransferError, match=r"sub cannot be made: a file is in its way\. The same") as caught:
+        ag.files_download(remote, tmp_path / "down")
+    assert [(name, type(error)) for name, error in caught.value.failures.items()] == [(f"{remote}/sub", FileConflict)]
+    expected = {path: data for path, data in tree.items() if not path.startswith("sub/")}
+    assert held(tmp_path / "down") == {"sub": b"", **expected}
+    with pytest.raises(FileConflict, match="cannot be made"):
+        ag.files_download(remote, tmp_path / "down" / "sub" / "below")
+
+
 def test_a_link_in_the_destination_does_not_lead_out_of_it(
     ag: Agave, remote: str, tree: dict[str, bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "down").mkdir()
     (tmp_path / "down" / "sub").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileConflict, match="is a link"):
+    with pytest.raises(TransferError, match="sub is a link") as caught:
         ag.files_download(remote, tmp_path / "down")
+    assert list(caught.value.failures) == [f"{remote}/sub"]
     assert names(tmp_path / "elsewhere") == []
 
 
