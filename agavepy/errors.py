@@ -62,9 +62,8 @@ class TransferError(AgaveError):
 
     def __init__(self, failures: Mapping[str, Exception]) -> None:
         self.failures = dict(failures)
-        shown = "; ".join(
-            f"{_shown(name)}: {_shown(str(error)).rstrip('.')}" for name, error in list(self.failures.items())[:_SHOWN_FAILURES]
-        )
+        first = list(self.failures.items())[:_SHOWN_FAILURES]
+        shown = "; ".join(f"{_shown(name)}: {_shown(str(error)).rstrip('.')}" for name, error in first)
         more = len(self.failures) - _SHOWN_FAILURES
         super().__init__(
             f"{len(self.failures)} not transferred: {shown}{f'; and {more} more' if more > 0 else ''}."

@@ -31,7 +31,7 @@ from .token_endpoint import TokenEndpoint
 
 WORKERS = 40  # threads that run handlers and touch the disk
 REQUESTS_KEPT = 10_000
-_OAUTH = ("token", "revoke", "authorize")
+OAUTH = ("token", "revoke", "authorize")
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 logger = logging.getLogger("agavepy.sandbox")
@@ -104,7 +104,7 @@ class App:
         path: str = request.path.rstrip("/")
         if path == faults_endpoint.PATH:
             return None
-        if path in _OAUTH:
+        if path in OAUTH:
             return path
         with contextlib.suppress(BadRequest):
             found = self._found(request)
@@ -152,7 +152,7 @@ class App:
         if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
             request.noted["operation"] = "sandbox.page"
             return await self._in_thread(self._front, request)
-        if request.path.rstrip("/") in _OAUTH:
+        if request.path.rstrip("/") in OAUTH:
             return await self._in_oauth(request)
         if request.path.rstrip("/") == faults_endpoint.PATH:
             return await self._in_faults(request)

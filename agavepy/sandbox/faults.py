@@ -8,9 +8,10 @@ import dataclasses
 import fnmatch
 import http
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
+from ..errors import nearest
 from . import connection, envelope
 from .answers import Answer, InThread
 from .api import ApiError, BadRequest
@@ -82,11 +83,19 @@ class Faults:
     """
     The faults that are still to come, in the order in which they were asked for.
 
+    :param operations: names of those that faults can happen to.
     :param expire_tokens: makes every access token expire.
     :param move_clock: moves the tenant's clock by seconds.
     """
 
-    def __init__(self, *, expire_tokens: Callable[[], object], move_clock: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        operations: Collection[str],
+        *,
+        expire_tokens: Callable[[], object],
+        move_clock: Callable[[float], object],
+    ) -> None:
+        self._operations = operations
         self._expire_tokens = expire_tokens
         self._move_clock = move_clock
         self._coming: collections.deque[Fault] = collections.deque()
@@ -102,7 +111,10 @@ class Faults:
             return list(self._coming)
 
     def add(self, fault: Fault) -> None:
-        """Ask for a fault; :raises BadRequest: there are too many."""
+        """Ask for a fault; :raises ValueError: no operation has such a name; BadRequest: there are too many."""
+        if not any(fnmatch.fnmatchcase(name, fault.operation) for name in self._operations):
+            hint = nearest(fault.operation, self._operations) or " Names are as jobs.submit, token or files.*."
+            raise ValueError(f"This tenant has no operation {fault.operation!r:.80}.{hint}")
         with self._lock:
             if len(self._coming) >= _MOST_FAULTS:
                 raise BadRequest(f"{_MOST_FAULTS} faults are to come already: clear them first.")

@@ -7,7 +7,7 @@ from typing import Any
 from . import envelope, faults, gateway
 from .accounts import Accounts
 from .answers import Answer
-from .api import Forbidden
+from .api import BadRequest, Forbidden
 from .faults import Faults
 from .request import Request
 from .routing import WrongVerb
@@ -31,9 +31,15 @@ class FaultsEndpoint:
         if request.method not in ("GET", "HEAD", "POST", "DELETE"):
             return gateway.no_resource(WrongVerb(("DELETE", "GET", "POST")), request.method, request.path)
         if request.method == "POST":
-            self._faults.add(faults.read(document))
+            self._add(faults.read(document))
         if request.method == "DELETE":
             self._faults.clear()
         coming = [{"times": each.times, **each.shown()} for each in self._faults.coming]
         status = 201 if request.method == "POST" else 200
         return envelope.success(status, coming, message=None, query=request.query)
+
+    def _add(self, fault: faults.Fault) -> None:
+        try:
+            self._faults.add(fault)
+        except ValueError as problem:
+            raise BadRequest(str(problem)) from None

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import specs
-from .app import App
+from .app import OAUTH, App
 from .clock import Clock
 from .credentials import CredentialsFile
 from .faults import Fault, Faults
@@ -292,8 +292,13 @@ class _Running:
                 )
             self._undo.append(self.state.close)
             self.ca_file, server_file = _certificate(self.state.root, tls=tls)
-            self.faults = Faults(expire_tokens=self.state.accounts.tokens.expire, move_clock=self.state.clock.advance)
-            self.app = App(self.state, Routes(documents.result(), _UNDECLARED), self.faults, url=self.url)
+            routes = Routes(documents.result(), _UNDECLARED)
+            self.faults = Faults(
+                sorted({*OAUTH, *(each.name for each in routes.operations())}),
+                expire_tokens=self.state.accounts.tokens.expire,
+                move_clock=self.state.clock.advance,
+            )
+            self.app = App(self.state, routes, self.faults, url=self.url)
             self._undo.append(self.app.close)
             server = HttpServer(self.app, server_file=server_file)
             self._undo.append(server.stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -216,6 +217,18 @@ def test_the_address_of_faults_is_never_hit_by_one(tenant: Sandbox, admin: Http)
     assert tenant.faults == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "hint"),
+    [("files.dwnload", "Did you mean 'files.download'?"), ("nosuch.*", "Names are as"), ("", "Names are as")],
+)
+def test_a_fault_of_no_operation_is_refused(tenant: Sandbox, admin: Http, operation: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"This tenant has no operation {operation!r}")) as caught:
+        tenant.fail_next(503, operation=operation)
+    assert hint in str(caught.value)
+    assert refusal(admin.post(ADDRESS, json={"status": 503, "operation": operation}), status=400) == str(caught.value)
+    assert tenant.faults == []
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_faults_are_an_administrators(tenant: Sandbox, http: Http, method: str) -> None:
     refusal(http.request(method, ADDRESS, json={"status": 500}), status=403)
@@ -234,8 +247,8 @@ def test_nonsense_is_refused(admin: Http, tenant: Sandbox, body: bytes) -> None:
 def test_faults_are_bounded(admin: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "_MOST_FAULTS", 2)
     for _ in range(2):
-        assert admin.post(ADDRESS, json={"status": 500, "operation": "x"}).status_code == 201
-    assert admin.post(ADDRESS, json={"status": 500, "operation": "x"}).status_code == 400
+        assert admin.post(ADDRESS, json={"status": 500, "operation": "jobs.*"}).status_code == 201
+    assert admin.post(ADDRESS, json={"status": 500, "operation": "jobs.*"}).status_code == 400
     assert admin.post(ADDRESS, data=b"x" * 70_000).status_code == 413
 
 
