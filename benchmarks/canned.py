@@ -49,16 +49,21 @@ class Canned(NamedTuple):
     ca_file: str
 
 
-@contextlib.contextmanager
-def server() -> Iterator[Canned]:
+def server() -> contextlib.AbstractContextManager[Canned]:
     """Run the server for as long as the block lasts."""
+    return running("benchmarks.canned", "localhost")
+
+
+@contextlib.contextmanager
+def running(module: str, host: str) -> Iterator[Canned]:
+    """Run a module that gets a folder for the CA of its host, and prints its port, for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.canned", folder]
+        command = [sys.executable, "-m", module, folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             port = process.stdout.readline().strip()
             try:
-                yield Canned(f"https://localhost:{port}", str(Path(folder, "ca.pem")))
+                yield Canned(f"https://{host}:{port}", str(Path(folder, "ca.pem")))
             finally:
                 process.terminate()
 

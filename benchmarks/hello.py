@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .canned import Canned
+from .canned import Canned, running
 
 _BODY = b'{"hello":"world"}'
 _START = {
@@ -26,18 +23,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": _BODY})
 
 
-@contextlib.contextmanager
-def server() -> Iterator[Canned]:
+def server() -> contextlib.AbstractContextManager[Canned]:
     """Run the server for as long as the block lasts."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.hello", folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            port = process.stdout.readline().strip()
-            try:
-                yield Canned(f"https://127.0.0.1:{port}", str(Path(folder, "ca.pem")))
-            finally:
-                process.terminate()
+    return running("benchmarks.hello", "127.0.0.1")
 
 
 def _serve(folder: Path) -> None:
