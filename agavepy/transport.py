@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import requests
-import requests.adapters
 import urllib3
 
 from . import curl, environment
+from .adapter import Adapter
 from .errors import AgaveError
 from .multipart import MultipartBody
 from .paths import redact
@@ -82,11 +82,8 @@ class Transport:
         self._sleep = sleep
         self._origin = _origin(origin)
         self._verify = _certificates(verify)
-        self._session = _Session()
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)  # as many threads keep a connection each
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._proxies = dict(proxies) if proxies is not None else requests.utils.get_environ_proxies(origin)
+        proxies = proxies if proxies is not None else requests.utils.get_environ_proxies(origin)
+        self._adapter = Adapter(verify=self._verify, proxies=proxies)
 
     def send(self, request: Request) -> requests.Response:
         """
@@ -130,7 +127,7 @@ class Transport:
 
     def close(self) -> None:
         """Give the pooled connections back."""
-        self._session.close()
+        self._adapter.close()
 
     def _send_once(self, request: Request) -> requests.Response:
         """Return the answer at the end of all redirects."""
@@ -152,15 +149,7 @@ class Transport:
             curl.show(prepared, verify=self._verify)
         if isinstance(prepared.body, MultipartBody):
             prepared.body = iter(prepared.body)  # in large pieces; what can be read is sent in small ones
-        response = self._session.send(
-            prepared,
-            stream=True,
-            timeout=timeout,
-            verify=self._verify,
-            proxies=self._proxies,
-            cert=None,
-            allow_redirects=False,
-        )
+        response = self._adapter.exchange(prepared, timeout=timeout)
         if response.status_code >= 300:
             _keep(response, _beginning(response))
         elif not request.is_stream:
@@ -249,7 +238,6 @@ def _prepare(request: Request) -> requests.PreparedRequest:
     prepared = requests.PreparedRequest()
     prepared.prepare_method(request.method)
     prepared.prepare_headers(request.headers)
-    prepared.prepare_cookies({})
     prepared.hooks = {"response": []}
     prepared.url = request.url  # not prepare_url: it would normalise what is quoted
     _attach_body(prepared, request.body)
@@ -262,13 +250,6 @@ def _attach_body(prepared: requests.PreparedRequest, body: Any) -> None:
         prepared.headers["Transfer-Encoding"] = "chunked"
     elif body is not None or prepared.method in ("POST", "PUT", "PATCH"):
         prepared.headers["Content-Length"] = str(len(body or b""))
-
-
-class _Session(requests.Session):
-    """A session that looks at no redirect: requests reads all of one, and stumbles over where it leads."""
-
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
-        return iter(())
 
 
 def _absolute(request: Request, location: str) -> str:

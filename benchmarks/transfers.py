@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shutil
@@ -150,39 +151,46 @@ def _memory_of(to: Tenant, way: str, small: Path, large: Path) -> float:
 
 
 def small_files(to: Tenant) -> tuple[float, float]:
-    """Return the time of a folder of small files, up and down, over that of one plain request after the other."""
+    """
+    Return the time of a folder of small files, up and down, over that of one plain request after the other.
+
+    Every round has a folder of its own: names that come anew are what a transfer is about, and a file system that
+    was just rid of a thousand files takes its time for the next thousand.
+    """
     folder = to.folder / "many"
     folder.mkdir()
     for number in range(SMALL_FILES):
         (folder / f"{number}").write_bytes(os.urandom(SMALL_BYTES))
+    numbers = itertools.count()
     up = ratio(
-        lambda: to.ag.files_upload(folder, f"{HOME}/ours", progress=False), lambda: _post_each(to, folder), rounds=2
+        lambda: to.ag.files_upload(folder, f"{HOME}/up-{next(numbers)}", progress=False),
+        lambda: _post_each(to, folder, f"up-{next(numbers)}"),
+        rounds=3,
     )
     down = ratio(
-        lambda: to.ag.files_download(f"{HOME}/ours", to.folder / "back", progress=False),
-        lambda: _get_each(to, folder),
-        rounds=2,
+        lambda: to.ag.files_download(f"{HOME}/up-0", to.folder / f"down-{next(numbers)}", progress=False),
+        lambda: _get_each(to, folder, "up-0", to.folder / f"down-{next(numbers)}"),
+        rounds=3,
     )
     return up, down
 
 
-def _post_each(to: Tenant, folder: Path) -> None:
-    to.ag.files_mkdir(f"{HOME}/theirs")
+def _post_each(to: Tenant, folder: Path, there: str) -> None:
+    to.ag.files_mkdir(f"{HOME}/{there}")
     for path in folder.iterdir():
         with path.open("rb") as file:
             answer = requests.post(
-                to.media("theirs"), files={"fileToUpload": file}, headers=to.headers, verify=to.ca_file, timeout=60
+                to.media(there), files={"fileToUpload": file}, headers=to.headers, verify=to.ca_file, timeout=60
             )
         answer.raise_for_status()
 
 
-def _get_each(to: Tenant, folder: Path) -> None:
-    there = to.folder / "back-by-requests"
-    there.mkdir(exist_ok=True)
+def _get_each(to: Tenant, folder: Path, there: str, here: Path) -> None:
+    here.mkdir()
     for path in folder.iterdir():
-        answer = requests.get(to.media(f"ours/{path.name}"), headers=to.headers, verify=to.ca_file, timeout=60)
+        answer = requests.get(to.media(f"{there}/{path.name}"), headers=to.headers, verify=to.ca_file, timeout=60)
         answer.raise_for_status()
-        (there / path.name).write_bytes(answer.content)
+        (here / path.name).write_bytes(answer.content)
 
 
 def listing(to: Tenant) -> float:

@@ -58,7 +58,7 @@ class FileAnswer:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
         gone = asyncio.ensure_future(disconnected(receive))  # nothing else tells that nobody listens any more
         try:
-            await send(_start(self.status, self.headers))
+            await send(_start(self.status, {**self.headers, "content-length": str(self.length)}))
             left = 0 if head else self.length
             while left and not gone.done():
                 chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
@@ -72,6 +72,18 @@ class FileAnswer:
         finally:
             gone.cancel()
             self.file.close()
+
+    def read_whole(self) -> Answer:
+        """
+        Return the same with its body read, and the file closed.
+
+        :raises ChangedMeanwhile: it was rewritten while it was read.
+        """
+        body, end = b"", self.start + self.length
+        while (position := self.start + len(body)) < end:
+            body += self._read(position, end - position)
+        self.file.close()
+        return Answer(self.status, body, headers=self.headers)
 
     def _read(self, position: int, size: int) -> bytes:
         chunk = os.pread(self.file.fileno(), size, position)
@@ -131,13 +143,23 @@ def _answer(
     # Another file by now: RFC 9110 13.1.5 wants it whole.
     is_same = headers.get("if-range", "") in ("", common["etag"], common["last-modified"])
     if wanted is None or not is_same:
-        return FileAnswer(200, {**common, "content-length": str(facts.st_size)}, file, facts, 0, facts.st_size)
+        return _whole_or_stream(FileAnswer(200, common, file, facts, 0, facts.st_size))
     start, end = _span(wanted, facts.st_size)
     if start >= end:
         file.close()
         return Answer(416, headers={"content-range": f"bytes */{facts.st_size}", "accept-ranges": "bytes"})
-    ranged = {"content-length": str(end - start), "content-range": f"bytes {start}-{end - 1}/{facts.st_size}"}
-    return FileAnswer(206, {**common, **ranged}, file, facts, start, end - start)
+    ranged = {**common, "content-range": f"bytes {start}-{end - 1}/{facts.st_size}"}
+    return _whole_or_stream(FileAnswer(206, ranged, file, facts, start, end - start))
+
+
+def _whole_or_stream(answer: FileAnswer) -> Answer | FileAnswer:
+    """Return a short file read whole already: the stream, with its tasks and turns, costs more than the file."""
+    if answer.length > _WRITE_BYTES:
+        return answer
+    try:
+        return answer.read_whole()
+    except ChangedMeanwhile:
+        return answer  # it may have settled by the time it is sent
 
 
 def _digest(file: BinaryIO, facts: os.stat_result, headers: Mapping[str, str], known: Checksums) -> Mapping[str, str]:

@@ -64,7 +64,7 @@ class Disk:
     def prepare(self, system: dict[str, Any]) -> None:
         """Make the system's rootDir and homeDir; those that are there stay as they are."""
         home = self.home_of(system)
-        _refuse_impossible(home)
+        refuse_impossible(home)
         self.make_folders(home)
 
     def locate(self, system: dict[str, Any], path: str, *, follow: bool = True) -> Path:
@@ -82,7 +82,7 @@ class Disk:
         """Return the place that :meth:`locate` does, and the same with its links resolved, as :meth:`real` does."""
         root = self.root_of(system)
         place = root.joinpath(*self._names(system, path))
-        _refuse_impossible(place)
+        refuse_impossible(place)
         if not follow and place != root:
             folder = self._inside(system, place.parent, path)
             return place, folder / place.name
@@ -164,8 +164,13 @@ class Disk:
 
     def place_file(self, arrived: Path, destination: Path) -> None:
         """Move an arrived file into place, at once: whoever reads sees the old file or the whole new one."""
-        os.chmod(arrived, _FILE_MODE | (arrived.stat().st_mode & stat.S_IXUSR))
-        durable.replace(self._on_this_file_system(arrived), destination)
+        facts = arrived.stat()
+        mode = _FILE_MODE | (facts.st_mode & stat.S_IXUSR)
+        if stat.S_IMODE(facts.st_mode) != mode:
+            os.chmod(arrived, mode)
+        if facts.st_dev != self.incoming.stat().st_dev:
+            arrived = Path(shutil.move(arrived, self.new_incoming()))
+        durable.replace(arrived, destination)
 
     def copy_file(self, source: Path, destination: Path) -> None:
         """Copy one file's bytes and its owner's execute bit; the destination changes at once."""
@@ -249,11 +254,6 @@ class Disk:
             _unlock_folders(place)
             shutil.rmtree(place)
 
-    def _on_this_file_system(self, arrived: Path) -> Path:
-        if arrived.stat().st_dev == self.incoming.stat().st_dev:
-            return arrived
-        return Path(shutil.move(arrived, self.new_incoming()))
-
 
 def _segments(path: str) -> list[str]:
     """Split a path into names, ``..`` resolved; ValueError when it leaves the top."""
@@ -268,7 +268,8 @@ def _segments(path: str) -> list[str]:
     return names
 
 
-def _refuse_impossible(place: Path) -> None:
+def refuse_impossible(place: Path) -> None:
+    """:raises BadRequest: no file can be at that place."""
     if "\0" in str(place):
         raise BadRequest(f"The path {place.name!r} has a NUL character, which no file name can hold.")
     try:

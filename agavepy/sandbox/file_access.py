@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .api import BadRequest, Forbidden, NotFound
-from .disk import is_in
+from .disk import is_in, refuse_impossible
 from .file_records import FileRecords
 from .pems import ALL, READ, WORDS, WRITE
 
@@ -74,7 +74,12 @@ class FileAccess:
 
     def child(self, folder: Target, name: str) -> Target:
         """Return the item of that name in a folder, itself, should it be a link; :raises BadRequest: no such names."""
-        return self._at(folder.user, folder.system, f"{folder.path.rstrip('/')}/{name}", follow=False)
+        path = f"{folder.path.rstrip('/')}/{name}"
+        if name in ("", ".", "..") or "/" in name:
+            return self._at(folder.user, folder.system, path, follow=False)
+        real = folder.real / name  # the folder was found to be of the system: nothing is to be resolved again
+        refuse_impossible(real)
+        return Target(folder.user, folder.system, path, real)
 
     def below(self, folder: Target, path: str) -> Target:
         """Return the item a path names from a folder on."""
@@ -101,10 +106,12 @@ class FileAccess:
             raise NotFound(f"No system found for user with id {system_id}") from None
 
     def _prepare_homes(self, user: str, system: dict[str, Any]) -> None:
+        home = self._own_home(user, system)
+        if home is not None and home.is_dir():
+            return
         if not self._disk.home_of(system).is_dir():
             self._disk.prepare(system)
-        home = self._own_home(user, system)
-        if home is not None and not home.is_dir():
+        if home is not None:
             self._disk.make_folders(home)
 
     def _own_home(self, user: str, system: dict[str, Any]) -> Path | None:
@@ -160,10 +167,10 @@ class FileAccess:
     def require_writable(self, target: Target) -> None:
         """Require writing: on the item, or, if there is none yet, on the nearest folder above it that exists."""
         above = target
-        while not above.real.exists() and not above.is_root() and not self.rights(above) & WRITE:
+        while not self.rights(above) & WRITE:
+            if above.is_root() or above.real.exists():
+                self._refuse(target, WRITE)
             above = self.parent(above)
-        if not self.rights(above) & WRITE:
-            self._refuse(target, WRITE)
 
     def require_tree(self, target: Target, needed: int) -> None:
         """Require bits on an item and, if it is a folder, on everything in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ class Form:
         self._name = ""
         self._file_name: str | None = None
         self._file: BinaryIO | None = None
+        self._size_bytes = 0  # of the file, as far as it has arrived
         self._text = bytearray()
         self._sha256 = hashlib.sha256()
         self._begun_bytes = 0  # of the file, that are on their way to the disk
@@ -117,30 +119,31 @@ class Form:
         self._file_name = _base_name(_text(options[b"filename"])) if b"filename" in options else None
         if self._file_name is not None:
             self._paths.append(self._new_path())
-            self._file = self._paths[-1].open("wb")
+            self._file = open(self._paths[-1], "xb", buffering=0, opener=_private)
             self._sha256 = hashlib.sha256()
-            self._begun_bytes = 0
+            self._size_bytes = self._begun_bytes = 0
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
             self._grow(self._text, data[start:end])
             return
         piece = memoryview(data)[start:end]
-        self._file.write(piece)
         self._sha256.update(piece)
-        arrived = self._file.tell()
-        if arrived - self._begun_bytes >= _BEGIN_SYNC_BYTES:
-            durable.begin_sync(self._file, self._begun_bytes, arrived - self._begun_bytes)
-            self._begun_bytes = arrived
+        self._size_bytes += len(piece)
+        while piece:
+            piece = piece[self._file.write(piece) :]
+        begun_bytes = self._size_bytes - self._begun_bytes
+        if begun_bytes >= _BEGIN_SYNC_BYTES:
+            durable.begin_sync(self._file, self._begun_bytes, begun_bytes)
+            self._begun_bytes = self._size_bytes
 
     def _end(self) -> None:
         if self._file is None:
             self._body.fields[self._name] = _text(bytes(self._text))
             return
-        size = self._file.tell()
         self._file.close()
         self._file = None
-        upload = Upload(self._file_name or "", self._paths[-1], size, checksums.encoded(self._sha256.digest()))
+        upload = Upload(self._file_name or "", self._paths[-1], self._size_bytes, checksums.encoded(self._sha256.digest()))
         self._check(upload)
         self._body.uploads.setdefault(self._name, upload)
 
@@ -161,6 +164,10 @@ class Form:
 
     def _finish(self) -> None:
         self._ended = True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _text(data: bytes) -> str:

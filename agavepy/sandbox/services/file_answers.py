@@ -52,10 +52,19 @@ def told(target: Target, record: Record, rights: int, call: Call) -> dict[str, A
 
 
 def logical_file(
-    target: Target, record: Record, call: Call, *, notifications: Iterable[dict[str, Any]] = ()
+    target: Target,
+    record: Record,
+    call: Call,
+    *,
+    notifications: Iterable[dict[str, Any]] = (),
+    facts: os.stat_result | None = None,
 ) -> dict[str, Any]:
-    """Return the item as the service keeps track of it: what writing operations answer."""
-    facts = facts_of(target.real)
+    """
+    Return the item as the service keeps track of it: what writing operations answer.
+
+    :param facts: what the disk says of it; None: it is asked.
+    """
+    facts = facts or facts_of(target.real)
     return {
         "name": target.name,
         "uuid": record["uuid"],

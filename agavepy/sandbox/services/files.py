@@ -409,7 +409,7 @@ class Files(Service):
             self._records.add_line(target.real, arrived, target.user, event, f"File {event.lower()} by upload")
             self._announce(target.real, arrived, "UPLOAD", call.user, {})
             self._records.add_line(target.real, record, target.user, done, "Upload completed")
-        answer = logical_file(target, record, call, notifications=attached)
+        answer = logical_file(target, record, call, notifications=attached, facts=facts)
         return Reply(answer, outcome="accepted", sha256=upload.sha256)
 
     # Actions

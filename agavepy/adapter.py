@@ -1,0 +1,122 @@
+"""requests' way to the connections of urllib3, less what is the same for every request of a client."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+import requests.adapters
+import requests.utils
+from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+_POOL_SIZE = 32  # as many threads keep a connection each
+
+
+class Adapter(requests.adapters.HTTPAdapter):  # type: ignore[misc]
+    """
+    Sends prepared requests of one client: the pool of its server is looked up once, cookies are taken where some come.
+
+    A session of requests in front of it would cost as much again, for redirects, hooks and cookies that the transport
+    has no use for.
+
+    :param verify: True, False or the path of a CA file or folder.
+    :param proxies: as for requests.
+    """
+
+    def __init__(self, *, verify: bool | str, proxies: Mapping[str, str]) -> None:
+        super().__init__(pool_maxsize=_POOL_SIZE)
+        self._verify, self._proxies = verify, dict(proxies)
+        self._home: tuple[str, Any] = "", None  # the address of a server, and its pool, ready to be used
+
+    def exchange(self, request: requests.PreparedRequest, *, timeout: Any) -> requests.Response:
+        """Return the answer, its body unread.
+
+        :param timeout: seconds, or (connect, read).
+        :raises requests.exceptions.RequestException: the network failed.
+        """
+        began_s = time.perf_counter()
+        response: requests.Response = self.send(
+            request, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies
+        )
+        response.elapsed = datetime.timedelta(seconds=time.perf_counter() - began_s)
+        return response
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    # What requests' own send asks for
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *settings: Any, **named: Any) -> Any:
+        address, pool = self._home
+        if pool is not None and pool.pool is not None and address == _address(request.url):
+            return pool
+        return super().get_connection_with_tls_context(request, *settings, **named)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if conn is self._home[1]:
+            return
+        super().cert_verify(conn, url, verify, cert)
+        self._home = _address(url), conn
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        url = str(request.url)
+        path = url[len(_address(url)) :]
+        if proxies or not path.startswith("/") or "#" in path:
+            return str(super().request_url(request, proxies))
+        return path
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers.itermerged())
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+        response.raw, response.url, response.request, response.connection = resp, str(req.url), req, self
+        if "Set-Cookie" in response.headers:
+            extract_cookies_to_jar(response.cookies, req, resp)
+        return response
+
+
+def _address(url: Any) -> str:
+    """Return scheme, host and port of a URL, as they are written."""
+    end = url.find("/", url.find("//") + 2)
+    return url if end < 0 else url[:end]
+
+
+class _Joining:
+    """A connection on which the head of a request goes out with the first piece of its body: mostly in one packet."""
+
+    _head: bytes | None = None  # that waits for what comes next
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        self._head = b""
+        try:
+            super().request(*arguments, **named)  # type: ignore[misc]
+            self._let_go(b"")
+        finally:
+            self._head = None
+
+    def send(self, data: bytes) -> None:
+        if self._head == b"":
+            self._head = data
+        else:
+            self._let_go(data)
+
+    def _let_go(self, data: bytes) -> None:
+        head, self._head = self._head, None  # first: the first of all to be sent may be a greeting to a proxy
+        if head or data:
+            super().send(head + data if head else data)  # type: ignore[misc]
+
+
+def _joining(pool: Any) -> Any:
+    return type(
+        pool.__name__, (pool,), {"ConnectionCls": type(pool.ConnectionCls.__name__, (_Joining, pool.ConnectionCls), {})}
+    )
+
+
+_POOLS = {"http": _joining(HTTPConnectionPool), "https": _joining(HTTPSConnectionPool)}
