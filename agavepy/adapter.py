@@ -64,11 +64,11 @@ class Adapter(requests.adapters.HTTPAdapter):  # type: ignore[misc]
         super().cert_verify(conn, url, verify, cert)
         self._home = _address(url), conn
 
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> Any:
         url = str(request.url)
         path = url[len(_address(url)) :]
         if proxies or not path.startswith("/") or "#" in path:
-            return str(super().request_url(request, proxies))
+            return super().request_url(request, proxies)
         return path
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:

@@ -53,12 +53,14 @@ class FileAnswer:
     facts: os.stat_result
     start: int
     length: int
+    unknown: Checksums | None = None  # where the file's is to be worked out
 
     async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
         gone = asyncio.ensure_future(disconnected(receive))  # nothing else tells that nobody listens any more
         try:
-            await send(_start(self.status, {**self.headers, "content-length": str(self.length)}))
+            headers = {**self.headers, "content-length": str(self.length), **await self._digest(in_thread)}
+            await send(_start(self.status, headers))
             left = 0 if head else self.length
             while left and not gone.done():
                 chunk = await in_thread(self._read, self.start + self.length - left, min(left, CHUNK_BYTES))
@@ -72,6 +74,11 @@ class FileAnswer:
         finally:
             gone.cancel()
             self.file.close()
+
+    async def _digest(self, in_thread: InThread) -> Mapping[str, str]:
+        if self.unknown is None:
+            return {}
+        return checksums.header(await in_thread(self.unknown.of, self.file.fileno(), self.facts))
 
     def read_whole(self) -> Answer:
         """
@@ -125,9 +132,8 @@ def file_answer(
     try:
         facts = os.fstat(file.fileno())
         common = _headers_of(download, facts, attachment=attachment)
-        if known is not None:
-            common |= _digest(file, facts, headers, known)
-        return _answer(headers, file, facts, wanted, common)
+        answer = _answer(headers, file, facts, wanted, common)
+        return _with_digest(answer, headers, known) if isinstance(answer, FileAnswer) else answer
     except BaseException:
         file.close()
         raise
@@ -143,16 +149,24 @@ def _answer(
     # Another file by now: RFC 9110 13.1.5 wants it whole.
     is_same = headers.get("if-range", "") in ("", common["etag"], common["last-modified"])
     if wanted is None or not is_same:
-        return _whole_or_stream(FileAnswer(200, common, file, facts, 0, facts.st_size))
+        return FileAnswer(200, common, file, facts, 0, facts.st_size)
     start, end = _span(wanted, facts.st_size)
     if start >= end:
         file.close()
         return Answer(416, headers={"content-range": f"bytes */{facts.st_size}", "accept-ranges": "bytes"})
     ranged = {**common, "content-range": f"bytes {start}-{end - 1}/{facts.st_size}"}
-    return _whole_or_stream(FileAnswer(206, ranged, file, facts, start, end - start))
+    return FileAnswer(206, ranged, file, facts, start, end - start)
 
 
-def _whole_or_stream(answer: FileAnswer) -> Answer | FileAnswer:
+def _with_digest(answer: FileAnswer, headers: Mapping[str, str], known: Checksums | None) -> Answer | FileAnswer:
+    """Return the answer with the file's checksum, or what works it out while others are served, if it is wanted."""
+    sha256 = known.known(answer.facts) if known is not None else ""
+    if known is not None and not sha256 and checksums.is_wanted(headers.get("want-digest", "")):
+        return dataclasses.replace(answer, unknown=known)
+    return _at_once(dataclasses.replace(answer, headers={**answer.headers, **checksums.header(sha256)}))
+
+
+def _at_once(answer: FileAnswer) -> Answer | FileAnswer:
     """Return a short file read whole already: the stream, with its tasks and turns, costs more than the file."""
     if answer.length > _WRITE_BYTES:
         return answer
@@ -160,11 +174,6 @@ def _whole_or_stream(answer: FileAnswer) -> Answer | FileAnswer:
         return answer.read_whole()
     except ChangedMeanwhile:
         return answer  # it may have settled by the time it is sent
-
-
-def _digest(file: BinaryIO, facts: os.stat_result, headers: Mapping[str, str], known: Checksums) -> Mapping[str, str]:
-    is_wanted = checksums.is_wanted(headers.get("want-digest", ""))
-    return checksums.header(known.of(file.fileno(), facts) if is_wanted else known.known(facts))
 
 
 def _opened(download: Download) -> BinaryIO:

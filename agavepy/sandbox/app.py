@@ -18,6 +18,7 @@ from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listi
 from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
+from .brief import Brief
 from .connection import Receive, Send
 from .faults import Faults
 from .faults_endpoint import FaultsEndpoint
@@ -52,7 +53,7 @@ class App:
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
         self._front_page = FrontPage(state, routes)
         self._faults = faults
-        self._brief = frozenset(_brief_operations(state.services))
+        self._brief = Brief(state.services.values())
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
@@ -147,8 +148,11 @@ class App:
             await bodies.drain(request.receive)
 
     async def _served(self, request: Request) -> Answer | FileAnswer:
-        if request.body_read and self._is_brief(request):
-            return self._admit_and_call(request, b"")
+        brief = self._brief_operation(request)
+        if brief:
+            data = b"" if request.body_read else await bodies.whole(request.receive, request.headers)
+            with self._brief.timed(brief):
+                return self._admit_and_call(request, data)
         if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
             request.noted["operation"] = "sandbox.page"
             return await self._in_thread(self._front, request)
@@ -170,14 +174,16 @@ class App:
         async with self._received(request) as body:
             return await self._in_thread(self._call, admitted, body)
 
-    def _is_brief(self, request: Request) -> bool:
-        """Return whether the answer takes less time than the way into a worker thread and back."""
-        try:
-            found = self._found(request)
-        except BadRequest:
-            return False
+    def _brief_operation(self, request: Request) -> str:
+        """Return the operation, if the answer takes less time than the way into a worker thread and back; else ""."""
         # Whose a token is, is known without a wait; of passwords and keys it is not.
-        return isinstance(found, Match) and found.operation.name in self._brief and bool(request.authorization)
+        if not request.authorization or not (request.body_read or bodies.is_short(request.headers)):
+            return ""
+        with contextlib.suppress(BadRequest):
+            found = self._found(request)
+            if isinstance(found, Match) and self._brief.has(found.operation.name, can_write=self._state.store.is_free):
+                return found.operation.name
+        return ""
 
     def _received(self, request: Request) -> contextlib.AbstractAsyncContextManager[Body]:
         new_path = self._state.disk.new_incoming
@@ -387,10 +393,3 @@ class App:
         wanted = reads and admitted.service.takes_conventions
         pages = isinstance(result, list) and wanted and not arguments.pages_itself(admitted.method)
         return search.page(result, admitted.query) if pages else result
-
-
-def _brief_operations(services: Mapping[str, Service]) -> Iterator[str]:
-    for name, service in services.items():
-        for method in dir(type(service)):
-            if getattr(getattr(type(service), method), "is_brief", False):
-                yield f"{name}.{method}"

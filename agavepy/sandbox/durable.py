@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 
 def sync(place: Path) -> None:
@@ -18,7 +18,7 @@ def sync(place: Path) -> None:
         os.close(handle)
 
 
-def begin_sync(file: BinaryIO, start: int, size_bytes: int) -> None:
+def begin_sync(file: IO[bytes], start: int, size_bytes: int) -> None:
     """Have the system begin to write a part of an open file to the disk; :func:`sync` then has less to wait for."""
     # Pages that are not on the disk yet are not dropped: Linux begins to write them.
     if hasattr(os, "posix_fadvise"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -45,7 +46,7 @@ class Form:
         self._parts, self._text_bytes, self._ended = 0, 0, False
         self._name = ""
         self._file_name: str | None = None
-        self._file: BinaryIO | None = None
+        self._file: io.FileIO | None = None
         self._size_bytes = 0  # of the file, as far as it has arrived
         self._text = bytearray()
         self._sha256 = hashlib.sha256()
@@ -119,7 +120,7 @@ class Form:
         self._file_name = _base_name(_text(options[b"filename"])) if b"filename" in options else None
         if self._file_name is not None:
             self._paths.append(self._new_path())
-            self._file = open(self._paths[-1], "xb", buffering=0, opener=_private)
+            self._file = io.FileIO(self._paths[-1], "xb", opener=_private)
             self._sha256 = hashlib.sha256()
             self._size_bytes = self._begun_bytes = 0
 
@@ -143,7 +144,9 @@ class Form:
             return
         self._file.close()
         self._file = None
-        upload = Upload(self._file_name or "", self._paths[-1], self._size_bytes, checksums.encoded(self._sha256.digest()))
+        upload = Upload(
+            self._file_name or "", self._paths[-1], self._size_bytes, checksums.encoded(self._sha256.digest())
+        )
         self._check(upload)
         self._body.uploads.setdefault(self._name, upload)
 

@@ -104,6 +104,11 @@ class Store:
         for do in afterwards:
             do()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a transaction could begin at once."""
+        return not self._writing.locked()
+
     def when_committed(self, do: Callable[[], None]) -> None:
         """Call ``do`` once this thread's transaction has taken effect, not at all if it fails; outside of one, now."""
         if self.in_transaction:

@@ -26,11 +26,17 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def brief(method: _Method) -> _Method:
-    """Mark an operation that finds some documents by their keys and does nothing else.
+    """Mark an operation that finds some documents by their keys, or looks at one file, and does nothing else.
 
     It is answered in the server's own thread: the way into another one would take longer than the work.
     """
-    method.is_brief = True  # type: ignore[attr-defined]
+    method.is_brief_write = False  # type: ignore[attr-defined]
+    return method
+
+
+def brief_write(method: _Method) -> _Method:
+    """Mark an operation that changes some documents, or one file, if its body is short; no other writer keeps it."""
+    method.is_brief_write = True  # type: ignore[attr-defined]
     return method
 
 

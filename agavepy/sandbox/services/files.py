@@ -26,7 +26,7 @@ from ..folder_names import FolderNames, Snapshot
 from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
 from ..transfers import Transfers, Work
-from . import Service
+from . import Service, brief, brief_write
 from .file_answers import address, entry, event, facts_of, logical_file, permission, told
 from .notification_request import embedded, to_callback
 
@@ -297,6 +297,7 @@ class Files(Service):
 
     # Downloads
 
+    @brief
     def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
         target = self._access.target(call.user, systemId, filePath)
         self._require_readable_file(target)
@@ -317,11 +318,13 @@ class Files(Service):
         if record is not None:
             self._announce(target.real, record, "DOWNLOAD", user, {})
 
+    @brief
     def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
         return self.download(call, filePath=sourcefilePath)
 
     # Uploads and imports
 
+    @brief_write
     def importData(
         self,
         call: Call,
@@ -358,6 +361,7 @@ class Files(Service):
             record = self._records.touch(target.real, target.user, deleted=False)
             return self._notifications.attach(record["uuid"], settings, owner=target.user)
 
+    @brief_write
     def importToDefaultSystem(
         self,
         call: Call,
