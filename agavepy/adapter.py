@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import http.client
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -82,15 +84,62 @@ class Adapter(requests.adapters.HTTPAdapter):  # type: ignore[misc]
         return response
 
 
-def _address(url: Any) -> str:
+def _address(url: str | None) -> str:
     """Return scheme, host and port of a URL, as they are written."""
-    end = url.find("/", url.find("//") + 2)
-    return url if end < 0 else url[:end]
+    text = url or ""
+    end = text.find("/", text.find("//") + 2)
+    return text if end < 0 else text[:end]
+
+
+class _Response(http.client.HTTPResponse):
+    """
+    An answer whose head is taken apart at once where it is as nearly all are; http.client reads any other.
+
+    Its parser, made for e-mails, takes as long as everything else about a short request.
+    """
+
+    def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self._is_plain = method != "HEAD" and not debuglevel
+
+    def begin(self, *arguments: Any, **named: Any) -> None:
+        head = _HEAD.match(self.fp.peek()) if self._is_plain and self.headers is None else None
+        fields = _fields(head[3].decode("latin-1") if head else "")
+        size_bytes = _size_bytes(fields)
+        if head is None or size_bytes is None:
+            super().begin(*arguments, **named)
+            return
+        self.fp.read(head.end())
+        self.version, self.status, self.reason = 11, int(head[1]), head[2].decode("latin-1").strip()
+        self.code = self.status
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            self.headers[name] = value
+        self.chunked, self.chunk_left, self.length, self.will_close = False, None, size_bytes, False
+
+
+# RFC 9112: names are tokens; no line goes on in the next one. Answers that never have a body are left to http.client.
+_HEAD = re.compile(rb"HTTP/1\.1 (20[0-36]|[45]\d\d)(| [^\r\n]*)\r\n((?:[!#-'*+\-.^-z|~0-9A-Z]+:[^\r\n]*\r\n)+)\r\n")
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+
+
+def _fields(head: str) -> list[tuple[str, str]]:
+    pairs = (line.partition(":") for line in head.split("\r\n")[:-1])
+    return [(name, value.strip(" \t")) for name, _, value in pairs]
+
+
+def _size_bytes(fields: list[tuple[str, str]]) -> int | None:
+    """Return how long the body is; None: it is not so simple."""
+    framing = [(name.lower(), value) for name, value in fields if name.lower() in _FRAMING]
+    lengths = [value for name, value in framing if (name, value.lower()) != ("connection", "keep-alive")]
+    is_simple = len(lengths) == 1 and framing.count(("content-length", lengths[0])) == 1
+    return int(lengths[0]) if is_simple and re.fullmatch("[0-9]{1,18}", lengths[0]) else None
 
 
 class _Joining:
     """A connection on which the head of a request goes out with the first piece of its body: mostly in one packet."""
 
+    response_class = _Response
     _head: bytes | None = None  # that waits for what comes next
 
     def request(self, *arguments: Any, **named: Any) -> None:
