@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .services import Service
 
-_LONG_S = 0.05  # everybody waits so long at most, and not again soon
-_PAUSE_S = 10.0
+_LONG_S = 0.05  # for everybody else to wait
+_PAUSE = 20  # times as long as it took: all of them together wait a twentieth of the time at most
 
 
 class Brief:
@@ -44,9 +44,9 @@ class Brief:
         try:
             yield
         finally:
-            ended = self._now()
-            if ended - began > _LONG_S:
-                self._back_at[operation] = ended + _PAUSE_S
+            took_s = self._now() - began
+            if took_s > _LONG_S:
+                self._back_at[operation] = began + took_s * (1 + _PAUSE)
 
 
 def _marked(services: Iterable[Service]) -> Iterator[tuple[str, bool]]:

@@ -163,13 +163,11 @@ class Disk:
         return [place for place in reversed(missing) if _make_folder(place)]
 
     def place_file(self, arrived: Path, destination: Path) -> None:
-        """Move an arrived file into place, at once: whoever reads sees the old file or the whole new one."""
-        facts = arrived.stat()
-        mode = _FILE_MODE | (facts.st_mode & stat.S_IXUSR)
-        if stat.S_IMODE(facts.st_mode) != mode:
+        """Move a file from ``incoming`` into place, at once: whoever reads sees the old file or the whole new one."""
+        current = stat.S_IMODE(arrived.stat().st_mode)
+        mode = _FILE_MODE | (current & stat.S_IXUSR)
+        if current != mode:
             os.chmod(arrived, mode)
-        if facts.st_dev != self.incoming.stat().st_dev:
-            arrived = Path(shutil.move(arrived, self.new_incoming()))
         durable.replace(arrived, destination)
 
     def copy_file(self, source: Path, destination: Path) -> None:
