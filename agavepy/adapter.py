@@ -12,6 +12,7 @@ from typing import Any
 import requests
 import requests.adapters
 import requests.utils
+import urllib3
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -91,6 +92,22 @@ def _address(url: str | None) -> str:
     return text if end < 0 else text[:end]
 
 
+def read(raw: Any, size: int) -> bytes:
+    """
+    Return the next bytes of a body as they are on the wire, up to ``size``; empty at its end.
+
+    :param raw: of a streamed answer. As long as more than a piece is to come, it is read from the connection itself.
+    :raises urllib3.exceptions.HTTPError: it broke.
+    :raises OSError: it broke.
+    """
+    answer = getattr(raw, "_original_response", None)
+    if not isinstance(answer, _Response) or not answer.has_more_than(size):
+        return bytes(raw.read(size, decode_content=False))
+    piece = answer.read_straight(size)
+    raw.length_remaining -= len(piece)
+    return piece
+
+
 class _Response(http.client.HTTPResponse):
     """
     An answer whose head is taken apart at once where it is as nearly all are; http.client reads any other.
@@ -101,6 +118,9 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
         super().__init__(sock, debuglevel, method, url)
         self._is_plain = method != "HEAD" and not debuglevel
+        self._line = sock
+        self._is_simple = False  # its length is known, and its end is not the connection's
+        self._is_straight = False  # nothing is left in the buffer in front of the connection
 
     def begin(self, *arguments: Any, **named: Any) -> None:
         head = _HEAD.match(self.fp.peek()) if self._is_plain and self.headers is None else None
@@ -116,8 +136,30 @@ class _Response(http.client.HTTPResponse):
         for name, value in fields:
             self.headers[name] = value
         self.chunked, self.chunk_left, self.length, self.will_close = False, None, size_bytes, False
+        self._is_simple = True
+
+    def has_more_than(self, size: int) -> bool:
+        """Tell whether so much is to come that it can be read straight from the connection."""
+        return self._is_simple and (self.length or 0) > size
+
+    def read_straight(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``, where there are more than that."""
+        piece = self._from_line(size) if self._is_straight else self.fp.read1(size)
+        self._is_straight = True
+        if not piece:
+            raise urllib3.exceptions.IncompleteRead(0, self.length or 0)
+        self.length = (self.length or 0) - len(piece)
+        return piece
+
+    def _from_line(self, size: int) -> bytes:
+        received, left = [], size
+        while left and (data := self._line.recv(min(left, _RECORD_BYTES))):
+            received.append(data)
+            left -= len(data)
+        return b"".join(received)
 
 
+_RECORD_BYTES = 1 << 14  # that TLS gives at once
 # RFC 9112: names are tokens; no line goes on in the next one. Answers that never have a body are left to http.client.
 _HEAD = re.compile(rb"HTTP/1\.1 (20[0-36]|[45]\d\d)(| [^\r\n]*)\r\n((?:[!#-'*+\-.^-z|~0-9A-Z]+:[^\r\n]*\r\n)+)\r\n")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import email.utils
-import hashlib
 import re
 import threading
 import time
@@ -17,8 +14,9 @@ import requests
 
 from ..errors import AgaveError
 from ..transport import ATTEMPTS, pieces
-from . import crew
+from . import crew, digests
 from .behind import Behind
+from .digests import Digest
 from .part import Part, Remote
 from .spans import Span
 
@@ -27,8 +25,6 @@ SEGMENT_BYTES = 64 << 20
 FAST_BYTES_PER_S = 50e6  # a line on which this much arrives is not helped by others
 PROBE_BYTES = 8 << 20
 _BEHIND_FROM_BYTES = 4 << 20  # of smaller files, a thread costs more than it gains
-_ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}  # RFC 3230, the ones worth asking for
-_WANTED = "sha-256"
 _STATUSES = frozenset({200, 203, 204, 206})  # those that bring a file, or a part; 204: an empty one
 
 Source = Callable[[Mapping[str, str]], requests.Response]  # request headers → the streamed answer
@@ -45,7 +41,7 @@ class Reply(NamedTuple):
     remote: Remote
     start: int
     gives_ranges: bool
-    digest: tuple[str, bytes] | None  # algorithm, checksum of the whole file
+    digest: Digest | None  # of the whole file
 
 
 class Pace:
@@ -148,11 +144,11 @@ class Fetch:
         """Return the answer to the first request: from the first byte that is missing, if something is there."""
         part = self._part
         if not (part.remote.is_known and part.done.size):
-            return self._begun_anew(self._reply(self._source({"Want-Digest": _WANTED})))
+            return self._begun_anew(self._reply(self._source({"Want-Digest": digests.WANTED})))
         size = int(part.remote.size_bytes or 0)
         start, _ = next(part.done.missing(size), (max(0, size - 1), size))  # its last byte, if all are there
         try:
-            reply = self._reply(self._source({"Want-Digest": _WANTED, **self._range(start, None)}))
+            reply = self._reply(self._source({"Want-Digest": digests.WANTED, **self._range(start, None)}))
         except requests.exceptions.HTTPError as error:
             if getattr(error.response, "status_code", None) == 416:
                 raise StartOver("the file became shorter") from error
@@ -164,7 +160,7 @@ class Fetch:
             reply.response.close()
             raise StartOver("the file changed")
         self._part.restart(reply.remote)
-        self._running_digest = hashlib.new(reply.digest[0]) if reply.digest else None
+        self._running_digest = digests.new(reply.digest.algorithm) if reply.digest else None
         return reply
 
     def _missing(self, reply: Reply) -> list[Span] | None:
@@ -288,7 +284,7 @@ class Fetch:
         start, size = self._extent(response)
         remote = Remote(size, headers.get("ETag"), headers.get("Last-Modified"))
         gives_ranges = response.status_code == 206 or headers.get("Accept-Ranges", "").lower() == "bytes"
-        return Reply(response, remote, start, gives_ranges, _digest(headers))
+        return Reply(response, remote, start, gives_ranges, digests.offered(headers))
 
     def _extent(self, response: requests.Response) -> tuple[int, int | None]:
         """Return the first byte's position, and the size of the whole file."""
@@ -315,10 +311,9 @@ class Fetch:
     def _check(self, reply: Reply) -> None:
         if reply.digest is None:
             return
-        algorithm, expected = reply.digest
         running = self._running_digest
-        found = running.digest() if running is not None else self._part.digest(algorithm)
-        if found != expected:
+        found = running.digest() if running is not None else self._part.digest(reply.digest.algorithm)
+        if found != reply.digest.value:
             raise StartOver("what arrived has another checksum than the server's")
 
 
@@ -342,16 +337,6 @@ def _is_same(one: Remote, other: Remote) -> bool:
 
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"\d{1,19}", text.strip()) else None
-
-
-def _digest(headers: Mapping[str, str]) -> tuple[str, bytes] | None:
-    """Return the checksum the server offers: RFC 3230's ``Digest: sha-256=BASE64``."""
-    pairs = (each.strip().partition("=") for each in headers.get("Digest", "").split(","))
-    offered = {name.lower(): value for name, _, value in pairs}
-    for name, algorithm in _ALGORITHMS.items():
-        with contextlib.suppress(KeyError, binascii.Error):  # not offered; not a checksum
-            return algorithm, base64.b64decode(offered[name], validate=True)
-    return None
 
 
 def _seconds(date: str | None) -> float | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import AgaveError
+from . import digests
 from .spans import Spans
 
 try:
@@ -106,14 +107,14 @@ class Part:
 
     def digest(self, algorithm: str) -> bytes:
         """Return the checksum of the whole file."""
-        found, size = hashlib.new(algorithm), self.remote.size_bytes or 0
+        found, size = digests.new(algorithm), self.remote.size_bytes or 0
         with self._lock:
             self._cut(size)
             self._seek(0)
             while piece := self._file.read(1 << 20):
                 self._position += len(piece)
                 found.update(piece)
-        return found.digest()
+        return bytes(found.digest())
 
     def finish(self, *, modified: float | None) -> None:
         """

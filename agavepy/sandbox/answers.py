@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from . import checksums
@@ -53,7 +53,8 @@ class FileAnswer:
     facts: os.stat_result
     start: int
     length: int
-    unknown: Checksums | None = None  # where the file's is to be worked out
+    unknown: Checksums | None = None  # that are to work out the file's
+    algorithms: Sequence[str] = ()  # by one of these
 
     async def send(self, send: Send, receive: Receive, *, head: bool, in_thread: InThread) -> None:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
@@ -78,7 +79,7 @@ class FileAnswer:
     async def _digest(self, in_thread: InThread) -> Mapping[str, str]:
         if self.unknown is None:
             return {}
-        return checksums.header(await in_thread(self.unknown.of, self.file.fileno(), self.facts))
+        return checksums.header(await in_thread(self.unknown.of, self.file.fileno(), self.facts, self.algorithms))
 
     def read_whole(self) -> Answer:
         """
@@ -160,10 +161,11 @@ def _answer(
 
 def _with_digest(answer: FileAnswer, headers: Mapping[str, str], known: Checksums | None) -> Answer | FileAnswer:
     """Return the answer with the file's checksum, or what works it out while others are served, if it is wanted."""
-    sha256 = known.known(answer.facts) if known is not None else ""
-    if known is not None and not sha256 and checksums.is_wanted(headers.get("want-digest", "")):
-        return dataclasses.replace(answer, unknown=known)
-    return _at_once(dataclasses.replace(answer, headers={**answer.headers, **checksums.header(sha256)}))
+    wanted = checksums.wanted(headers.get("want-digest", ""))
+    found = known.known(answer.facts, wanted or checksums.UNASKED) if known is not None else ""
+    if known is not None and not found and wanted:
+        return dataclasses.replace(answer, unknown=known, algorithms=wanted)
+    return _at_once(dataclasses.replace(answer, headers={**answer.headers, **checksums.header(found)}))
 
 
 def _at_once(answer: FileAnswer) -> Answer | FileAnswer:

@@ -37,7 +37,7 @@ class Reply:
     result: Any = NOTHING
     outcome: str = ""
     message: str | None = None
-    sha256: str = ""  # of the file that was stored, in base64
+    digest: str = ""  # of the file that was stored, as a header carries it
 
 
 @dataclasses.dataclass
@@ -69,7 +69,7 @@ class Upload:
     file_name: str
     path: Path
     size_bytes: int
-    sha256: str  # in base64
+    checksums: Mapping[str, str]  # by the names of their algorithms, as headers carry them
 
 
 @dataclasses.dataclass

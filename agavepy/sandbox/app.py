@@ -379,8 +379,8 @@ class App:
             query=query,
             keys=admitted.service.envelope_keys,
         )
-        if reply.sha256:
-            answer.headers = checksums.header(reply.sha256)
+        if reply.digest:
+            answer.headers = checksums.header(reply.digest)
         return answer
 
     def _elements(self, admitted: Admitted, result: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import os
 import re
@@ -49,7 +48,7 @@ class Form:
         self._file: io.FileIO | None = None
         self._size_bytes = 0  # of the file, as far as it has arrived
         self._text = bytearray()
-        self._sha256 = hashlib.sha256()
+        self._checksums: dict[str, Any] = {}  # of the file, by the names of their algorithms
         self._begun_bytes = 0  # of the file, that are on their way to the disk
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._headers: dict[bytes, str] = {}  # of the part, names in lower case
@@ -121,7 +120,7 @@ class Form:
         if self._file_name is not None:
             self._paths.append(self._new_path())
             self._file = io.FileIO(self._paths[-1], "xb", opener=_private)
-            self._sha256 = hashlib.sha256()
+            self._checksums = {name: new() for name, new in checksums.ALGORITHMS.items()}
             self._size_bytes = self._begun_bytes = 0
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -129,7 +128,8 @@ class Form:
             self._grow(self._text, data[start:end])
             return
         piece = memoryview(data)[start:end]
-        self._sha256.update(piece)
+        for found in self._checksums.values():
+            found.update(piece)
         self._size_bytes += len(piece)
         while piece:
             piece = piece[self._file.write(piece) :]
@@ -144,9 +144,8 @@ class Form:
             return
         self._file.close()
         self._file = None
-        upload = Upload(
-            self._file_name or "", self._paths[-1], self._size_bytes, checksums.encoded(self._sha256.digest())
-        )
+        found = {name: checksum.encoded() for name, checksum in self._checksums.items()}
+        upload = Upload(self._file_name or "", self._paths[-1], self._size_bytes, found)
         self._check(upload)
         self._body.uploads.setdefault(self._name, upload)
 
@@ -159,9 +158,9 @@ class Form:
                 "nothing was stored. Send it again."
             )
         wanted = checksums.from_header(self._headers.get(b"digest", ""))
-        if wanted and wanted != upload.sha256:
+        if wanted and wanted != upload.checksums["sha-256"]:
             raise BadRequest(
-                f"The part '{self._name}' has the SHA-256 {upload.sha256}, its Digest says {wanted}: "
+                f"The part '{self._name}' has the SHA-256 {upload.checksums['sha-256']}, its Digest says {wanted}: "
                 "nothing was stored. Send it again."
             )
 

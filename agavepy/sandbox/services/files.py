@@ -405,7 +405,7 @@ class Files(Service):
         # The caller is on this machine: the tenant answers on the loopback interface only.
         source = f"http://127.0.0.1/{quote(os.fsencode(upload.file_name))}"
         with self.store.transaction():
-            self.state.checksums.keep(facts, upload.sha256)
+            self.state.checksums.keep(facts, upload.checksums)
             attached = self._attach(target, settings)
             done = "STAGING_COMPLETED"
             record = self._records.touch(target.real, target.user, status=done, deleted=False, source=source)
@@ -414,7 +414,7 @@ class Files(Service):
             self._announce(target.real, arrived, "UPLOAD", call.user, {})
             self._records.add_line(target.real, record, target.user, done, "Upload completed")
         answer = logical_file(target, record, call, notifications=attached, facts=facts)
-        return Reply(answer, outcome="accepted", sha256=upload.sha256)
+        return Reply(answer, outcome="accepted", digest=f"sha-256={upload.checksums['sha-256']}")
 
     # Actions
 
