@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import requests
 import urllib3
 
-from . import adapter, curl, environment
+from . import curl, environment, wire
+from .adapter import Adapter
 from .errors import AgaveError
 from .multipart import MultipartBody
 from .paths import redact
@@ -82,7 +83,7 @@ class Transport:
         self._origin = _origin(origin)
         self._verify = _certificates(verify)
         proxies = proxies if proxies is not None else requests.utils.get_environ_proxies(origin)
-        self._adapter = adapter.Adapter(verify=self._verify, proxies=proxies)
+        self._adapter = Adapter(verify=self._verify, proxies=proxies)
 
     def send(self, request: Request) -> requests.Response:
         """
@@ -194,7 +195,7 @@ def pieces(response: requests.Response, *, size: int = 1 << 18) -> Generator[byt
     :raises requests.exceptions.ConnectionError: it broke.
     """
     try:
-        while piece := adapter.read(response.raw, size):
+        while piece := wire.read(response.raw, size):
             yield piece
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise requests.exceptions.ConnectionError(f"the connection broke ({type(error).__name__})") from error

@@ -430,6 +430,6 @@ def test_an_interrupted_command_is_one_line(
     def interrupted(*unused: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(requests.Session, "send", interrupted)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", interrupted)
     assert run("login", "--tenant", "sandbox") == 1
     assert capsys.readouterr().err == "agavepy: interrupted\n"

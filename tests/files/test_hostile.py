@@ -309,11 +309,13 @@ def test_a_bomb_is_not_unpacked(ag: Agave, recorder: Recorder, tmp_path: Path) -
     assert held(tmp_path / "down") == {}
 
 
+@pytest.mark.parametrize(
+    "digest", ["sha-256=" + base64.b64encode(hashlib.sha256(b"other").digest()).decode(), "crc32c=1c8ae3c6"]
+)
 def test_bytes_with_another_checksum_than_the_servers_are_an_error(
-    ag: Agave, recorder: Recorder, tmp_path: Path
+    ag: Agave, recorder: Recorder, tmp_path: Path, digest: str
 ) -> None:
-    digest = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
-    sends(recorder, b"12345", ("Digest", f"sha-256={digest}"))
+    sends(recorder, b"12345", ("Digest", digest))
     with pytest.raises(TransferError, match="another checksum than the server's"):
         ag.files_download("data/x", tmp_path / "down")
     assert held(tmp_path / "down") == {}

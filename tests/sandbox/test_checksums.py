@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+import google_crc32c
 import pytest
 import requests
 
@@ -55,8 +56,8 @@ def put_behind_its_back(tenant: Sandbox, disk: Storage, content: bytes, *, age_s
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often a file is read for its checksum."""
     seen: list[int] = []
-    work_out = checksums._sha256
-    monkeypatch.setattr(checksums, "_sha256", lambda handle: (seen.append(1), work_out(handle))[1])
+    work_out = checksums._of_file
+    monkeypatch.setattr(checksums, "_of_file", lambda handle, name: (seen.append(1), work_out(handle, name))[1])
     return seen
 
 
@@ -129,8 +130,10 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = put_behind_its_back(tenant, disk, CONTENT)
-    work_out = checksums._sha256
-    monkeypatch.setattr(checksums, "_sha256", lambda handle: (place.write_bytes(b"short"), work_out(handle))[1])
+    work_out = checksums._of_file
+    monkeypatch.setattr(
+        checksums, "_of_file", lambda handle, name: (place.write_bytes(b"short"), work_out(handle, name))[1]
+    )
     assert "digest" not in disk.http.head(disk.url("media", "a.bin"), headers=WANTED).headers
 
 
@@ -170,3 +173,35 @@ def test_a_job_output_has_a_digest_too(tenant: Sandbox, http: Http, compute: Com
     job = compute.run(compute.app("echo out > out.txt\n"))
     address = f"/jobs/v2/{job['id']}/outputs/media/out.txt"
     assert http.get(address, headers=WANTED).headers["digest"] == digest(b"out\n")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ("", "sha-256"),
+        ("crc32c", "crc32c"),
+        ("CRC32C", "crc32c"),
+        ("sha-256;q=0.5, crc32c", "crc32c"),
+        ("crc32c;q=0.1,sha-256;q=0.2", "sha-256"),
+        ("crc32c;q=0, md5", "sha-256"),
+        ("adler32, crc32c;q=0.001", "crc32c"),
+    ],
+)
+def test_the_checksum_is_the_one_most_wanted(disk: Storage, wanted: str, given: str) -> None:
+    send(disk, CONTENT)
+    value = {"sha-256": digest(CONTENT), "crc32c": f"crc32c={google_crc32c.value(CONTENT):08x}"}[given]
+    headers = {"Want-Digest": wanted} if wanted else {}
+    assert disk.http.get(disk.url("media", "a.bin"), headers=headers).headers["digest"] == value
+
+
+def test_several_checksums_of_a_file_are_worked_out_and_kept(
+    tenant: Sandbox, disk: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = counted(monkeypatch)
+    put_behind_its_back(tenant, disk, CONTENT)
+    address = disk.url("media", "a.bin")
+    for _ in range(2):
+        for name in ("crc32c", "sha-256"):
+            answer = disk.http.head(address, headers={"Want-Digest": name})
+            assert answer.headers["digest"].startswith(f"{name}=")
+    assert seen == [1, 1]
