@@ -22,8 +22,8 @@ class Adapter(requests.adapters.HTTPAdapter):
     """
     Sends prepared requests of one client: the pool of its server is looked up once, cookies are taken where some come.
 
-    A session of requests in front of it would cost as much again, for redirects, hooks and cookies that the transport
-    has no use for.
+    A session of requests in front of it would take its time for redirects, hooks and cookies that the transport has no
+    use for.
 
     :param verify: True, False or the path of a CA file or folder.
     :param proxies: as for requests.
