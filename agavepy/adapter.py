@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import time
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import requests
@@ -20,32 +18,14 @@ _POOL_SIZE = 32  # as many threads keep a connection each
 
 class Adapter(requests.adapters.HTTPAdapter):
     """
-    Sends prepared requests of one client: the pool of its server is looked up once, cookies are taken where some come.
-
-    A session of requests in front of it would take its time for redirects, hooks and cookies that the transport has no
-    use for.
-
-    :param verify: True, False or the path of a CA file or folder.
-    :param proxies: as for requests.
+    Sends prepared requests of one client, always with the same certificates and proxies: the pool of its server is
+    looked up once, cookies are taken where some come.
     """
 
-    def __init__(self, *, verify: bool | str, proxies: Mapping[str, str]) -> None:
+    _home: tuple[str, Any] = "", None  # the address of a server, and its pool, ready to be used
+
+    def __init__(self) -> None:
         super().__init__(pool_maxsize=_POOL_SIZE)
-        self._verify, self._proxies = verify, dict(proxies)
-        self._home: tuple[str, Any] = "", None  # the address of a server, and its pool, ready to be used
-
-    def exchange(self, request: requests.PreparedRequest, *, timeout: Any) -> requests.Response:
-        """Return the answer, its body unread.
-
-        :param timeout: seconds, or (connect, read).
-        :raises requests.exceptions.RequestException: the network failed.
-        """
-        began_s = time.perf_counter()
-        response: requests.Response = self.send(
-            request, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies
-        )
-        response.elapsed = datetime.timedelta(seconds=time.perf_counter() - began_s)
-        return response
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         super().init_poolmanager(*arguments, **named)
@@ -85,6 +65,8 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 def _address(url: str | None) -> str:
     """Return scheme, host and port of a URL, as they are written."""
-    text = url or ""
-    end = text.find("/", text.find("//") + 2)
-    return text if end < 0 else text[:end]
+    found = _ADDRESS.match(url or "")
+    return found[0] if found else ""
+
+
+_ADDRESS = re.compile(r"[^:/?#]+://[^/?#]*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import email.utils
 import logging
 import os
@@ -82,8 +83,10 @@ class Transport:
         self._sleep = sleep
         self._origin = _origin(origin)
         self._verify = _certificates(verify)
-        proxies = proxies if proxies is not None else requests.utils.get_environ_proxies(origin)
-        self._adapter = Adapter(verify=self._verify, proxies=proxies)
+        self._session = requests.Session()  # of which the adapters are used, and replaced in tests of programs
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, Adapter())
+        self._proxies = dict(proxies) if proxies is not None else requests.utils.get_environ_proxies(origin)
 
     def send(self, request: Request) -> requests.Response:
         """
@@ -127,7 +130,7 @@ class Transport:
 
     def close(self) -> None:
         """Give the pooled connections back."""
-        self._adapter.close()
+        self._session.close()
 
     def _send_once(self, request: Request) -> requests.Response:
         """Return the answer at the end of all redirects."""
@@ -149,7 +152,11 @@ class Transport:
             curl.show(prepared, verify=self._verify)
         if isinstance(prepared.body, MultipartBody):
             prepared.body = iter(prepared.body)  # in large pieces; what can be read is sent in small ones
-        response = self._adapter.exchange(prepared, timeout=timeout)
+        began_s = time.perf_counter()
+        response: requests.Response = self._session.get_adapter(prepared.url).send(
+            prepared, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies, cert=None
+        )
+        response.elapsed = datetime.timedelta(seconds=time.perf_counter() - began_s)
         if response.status_code >= 300:
             _keep(response, _beginning(response))
         elif not request.is_stream:

@@ -38,7 +38,7 @@ class Response(http.client.HTTPResponse):
         super().__init__(sock, debuglevel, method, url)
         self._is_plain = method != "HEAD" and not debuglevel
         self._line = sock
-        self._at_once = _RECORD_BYTES if isinstance(sock, ssl.SSLSocket) else _PIECE_BYTES
+        self._most_bytes = _RECORD_BYTES if isinstance(sock, ssl.SSLSocket) else _PIECE_BYTES
         self._is_simple = False  # its length is known, and its end is not the connection's
         self._is_straight = False  # nothing is left in the buffer in front of the connection
 
@@ -46,10 +46,13 @@ class Response(http.client.HTTPResponse):
         head = _HEAD.match(self.fp.peek()) if self._is_plain and self.headers is None else None
         fields = _fields(head[3].decode("latin-1") if head else "")
         size_bytes = _size_bytes(fields)
-        if head is None or size_bytes is None:
+        if head is None or size_bytes is None or len(fields) > _MOST_FIELDS:
             super().begin(*arguments, **named)
-            return
-        self.fp.read(head.end())
+        else:
+            self.fp.read(head.end())
+            self._take(head, fields, size_bytes)
+
+    def _take(self, head: re.Match[bytes], fields: list[tuple[str, str]], size_bytes: int) -> None:
         self.version, self.status, self.reason = 11, int(head[1]), head[2].decode("latin-1").strip()
         self.code = self.status
         self.headers = self.msg = http.client.HTTPMessage()
@@ -75,7 +78,7 @@ class Response(http.client.HTTPResponse):
 
     def _from_line(self, begun: bytes, size: int) -> bytes:
         received, left = [begun], size - len(begun)
-        while left and (data := self._line.recv(min(left, self._at_once))):
+        while left and (data := self._line.recv(min(left, self._most_bytes))):
             received.append(data)
             left -= len(data)
         return b"".join(received)
@@ -85,6 +88,7 @@ _RECORD_BYTES = 1 << 14  # that TLS gives at once; asked for more, it makes room
 _PIECE_BYTES = 1 << 18
 # RFC 9112: names are tokens; no line goes on in the next one. Answers that never have a body are left to http.client.
 _HEAD = re.compile(rb"HTTP/1\.1 (20[0-36]|[45]\d\d)(| [^\r\n]*)\r\n((?:[!#-'*+\-.^-z|~0-9A-Z]+:[^\r\n]*\r\n)+)\r\n")
+_MOST_FIELDS = 100  # http.client refuses more
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
@@ -123,14 +127,17 @@ class Joining:
 
     def _let_go(self, data: bytes) -> None:
         head, self._head = self._head, None  # first: the first of all to be sent may be a greeting to a proxy
+        if head and len(data) > _PIECE_BYTES:
+            super().send(head)  # type: ignore[misc]
+            head = b""
         if head or data:
             super().send(head + data if head else data)  # type: ignore[misc]
 
 
-def joining(pool: Any) -> Any:
-    return type(
-        pool.__name__, (pool,), {"ConnectionCls": type(pool.ConnectionCls.__name__, (Joining, pool.ConnectionCls), {})}
-    )
+def _joining(pool: Any) -> Any:
+    """Return the class of pools with connections of that kind."""
+    connection = type(pool.ConnectionCls.__name__, (Joining, pool.ConnectionCls), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
 
-POOLS = {"http": joining(HTTPConnectionPool), "https": joining(HTTPSConnectionPool)}
+POOLS = {"http": _joining(HTTPConnectionPool), "https": _joining(HTTPSConnectionPool)}

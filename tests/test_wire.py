@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -123,6 +125,49 @@ def test_head_and_body_of_a_request_arrive_together() -> None:
         for _ in range(20):
             transport.send(request(server, method="POST", body=b"x" * 10_000))
     assert [(data[:4], data[-10_001:]) for data in server.read] == [(b"POST", b"\n" + b"x" * 10_000)] * 20
+
+
+@pytest.mark.parametrize(
+    ("address", "target"),
+    [
+        ("", "/"),
+        ("/", "/"),
+        ("?next=/x&k=1", "/?next=/x&k=1"),
+        ("/a/b?c=/d", "/a/b?c=/d"),
+        ("#/a", "/"),
+        ("/a#/b", "/a"),
+        ("//a//b/", "//a//b/"),
+        ("/a%2Fb", "/a%2Fb"),
+    ],
+)
+def test_a_request_goes_to_the_path_of_its_address(address: str, target: str) -> None:
+    with serving(HEADS["plain"]) as (server, transport):
+        transport.send(request(server)._replace(url=server.url + address))
+    assert server.read[0].split(b" ")[1].decode() == target
+
+
+@pytest.mark.parametrize("fields", [99, 100, 101])
+def test_no_more_fields_are_read_than_http_client_does(fields: int) -> None:
+    answer = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (fields - 1) + b"Content-Length: 5\r\n\r\nhello"
+    with serving(answer) as (server, transport):
+        if fields <= 100:
+            assert transport.send(request(server)).content == b"hello"
+        else:
+            with pytest.raises(requests.exceptions.ConnectionError):
+                transport.send(request(server))
+
+
+def test_a_program_may_put_an_adapter_of_its_own_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mocked(requests.adapters.BaseAdapter):
+        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+            answer = requests.Response()
+            answer.status_code, answer.raw, answer.url = 200, io.BytesIO(b"mocked"), str(request.url)
+            return answer
+
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda *_, **__: Mocked())
+    with serving(HEADS["plain"]) as (server, transport):
+        assert transport.send(request(server)).content == b"mocked"
+    assert server.read == []
 
 
 def test_connections_are_used_again() -> None:

@@ -60,7 +60,7 @@ class FileAnswer:
         """Send it, read in worker threads, so that a slow disk or reader holds nobody up."""
         gone = asyncio.ensure_future(disconnected(receive))  # nothing else tells that nobody listens any more
         try:
-            headers = {**self.headers, "content-length": str(self.length), **await self._digest(in_thread)}
+            headers = {**self.headers, "content-length": str(self.length)}
             await send(_start(self.status, headers))
             left = 0 if head else self.length
             while left and not gone.done():
@@ -76,10 +76,16 @@ class FileAnswer:
             gone.cancel()
             self.file.close()
 
-    async def _digest(self, in_thread: InThread) -> Mapping[str, str]:
+    async def with_digest(self, in_thread: InThread) -> FileAnswer:
+        """Return it with the checksum that is to be worked out; without, if the file changes meanwhile."""
         if self.unknown is None:
-            return {}
-        return checksums.header(await in_thread(self.unknown.of, self.file.fileno(), self.facts, self.algorithms))
+            return self
+        try:
+            found = await in_thread(self.unknown.of, self.file.fileno(), self.facts, self.algorithms)
+        except BaseException:
+            self.file.close()
+            raise
+        return dataclasses.replace(self, unknown=None, headers={**self.headers, **checksums.header(found)})
 
     def read_whole(self) -> Answer:
         """
@@ -165,10 +171,10 @@ def _with_digest(answer: FileAnswer, headers: Mapping[str, str], known: Checksum
     found = known.known(answer.facts, wanted or checksums.UNASKED) if known is not None else ""
     if known is not None and not found and wanted:
         return dataclasses.replace(answer, unknown=known, algorithms=wanted)
-    return _at_once(dataclasses.replace(answer, headers={**answer.headers, **checksums.header(found)}))
+    return _whole_if_short(dataclasses.replace(answer, headers={**answer.headers, **checksums.header(found)}))
 
 
-def _at_once(answer: FileAnswer) -> Answer | FileAnswer:
+def _whole_if_short(answer: FileAnswer) -> Answer | FileAnswer:
     """Return a short file read whole already: the stream, with its tasks and turns, costs more than the file."""
     if answer.length > _WRITE_BYTES:
         return answer

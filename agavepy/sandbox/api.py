@@ -20,6 +20,7 @@ class Call(NamedTuple):
     query: Mapping[str, str] = types.MappingProxyType({})  # as sent, declared or not
     admin: bool = False
     looks_only: bool = False  # a HEAD: what a GET takes away stays
+    is_brief: bool = False  # everybody waits for it: whoever finds that it will take long raises TakesLong
     key: str = ""  # what the caller showed in place of a token; the service decides how far it goes
 
     def link(self, path: str) -> dict[str, str]:
@@ -87,6 +88,10 @@ class Octets:
     """Bytes that go back as they are, without an envelope."""
 
     data: bytes
+
+
+class TakesLong(Exception):
+    """A call of a brief operation that is none; nothing has happened yet. It is repeated where it holds nobody up."""
 
 
 class ApiError(Exception):

@@ -14,7 +14,20 @@ from typing import Any, TypeVar, cast
 
 from . import arguments, bodies, checksums, connection, envelope, faults_endpoint, forwarding, gateway, oauth, search
 from .answers import Answer, ChangedMeanwhile, FileAnswer, file_answer
-from .api import NOTHING, ApiError, BadRequest, Call, Download, Forbidden, Listing, Octets, Page, Reply, Unsupported
+from .api import (
+    NOTHING,
+    ApiError,
+    BadRequest,
+    Call,
+    Download,
+    Forbidden,
+    Listing,
+    Octets,
+    Page,
+    Reply,
+    TakesLong,
+    Unsupported,
+)
 from .apis import Api
 from .authorize_endpoint import AuthorizeEndpoint
 from .bodies import Disconnected
@@ -53,7 +66,7 @@ class App:
         self._authorize = AuthorizeEndpoint(server, state.accounts, state.clock)
         self._front_page = FrontPage(state, routes)
         self._faults = faults
-        self._brief = Brief(state.services.values())
+        self._brief = Brief(state.services.values(), state.store)
         self._faults_endpoint = FaultsEndpoint(faults, state.accounts)
         self._workers = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="agavepy-sandbox")
         self._requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=REQUESTS_KEPT)
@@ -130,7 +143,7 @@ class App:
     async def _answer(self, request: Request) -> Answer | FileAnswer:
         """Return the answer, whatever happens; a body nobody wanted is read to its end first."""
         try:
-            return await self._served(request)
+            return await self._ready(await self._served(request))
         except gateway.Refused as refused:
             answer = refused.answer
         except ApiError as error:
@@ -143,6 +156,9 @@ class App:
         await self._drain(request)
         return answer
 
+    async def _ready(self, answer: Answer | FileAnswer) -> Answer | FileAnswer:
+        return answer if isinstance(answer, Answer) else await answer.with_digest(self._in_thread)
+
     async def _drain(self, request: Request) -> None:
         if request.is_body_on_its_way:
             await bodies.drain(request.receive)
@@ -150,9 +166,7 @@ class App:
     async def _served(self, request: Request) -> Answer | FileAnswer:
         brief = self._brief_operation(request)
         if brief:
-            data = b"" if request.body_read else await bodies.whole(request.receive, request.headers)
-            with self._brief.timed(brief):
-                return self._admit_and_call(request, data)
+            return await self._briefly(brief, request)
         if request.method in ("GET", "HEAD") and self._front_page.is_at(request.path):
             request.noted["operation"] = "sandbox.page"
             return await self._in_thread(self._front, request)
@@ -174,6 +188,16 @@ class App:
         async with self._received(request) as body:
             return await self._in_thread(self._call, admitted, body)
 
+    async def _briefly(self, operation: str, request: Request) -> Answer | FileAnswer:
+        """Return the answer from this thread, if nobody is in the way and it turns out to be brief."""
+        data = b"" if request.body_read else await bodies.whole(request.receive, request.headers)
+        with self._brief.turn(operation) as is_free, contextlib.suppress(TakesLong):
+            if is_free:
+                request.is_brief = True
+                return self._admit_and_call(request, data)
+        request.is_brief = False
+        return await self._in_thread(self._admit_and_call, request, data)
+
     def _brief_operation(self, request: Request) -> str:
         """Return the operation, if the answer takes less time than the way into a worker thread and back; else ""."""
         # Whose a token is, is known without a wait; of passwords and keys it is not.
@@ -181,7 +205,7 @@ class App:
             return ""
         with contextlib.suppress(BadRequest):
             found = self._found(request)
-            if isinstance(found, Match) and self._brief.has(found.operation.name, can_write=self._state.store.is_free):
+            if isinstance(found, Match) and self._brief.has(found.operation.name, request.raw_path):
                 return found.operation.name
         return ""
 
@@ -354,6 +378,7 @@ class App:
             query=admitted.query,
             admin=bool(admitted.user) and not key and self._state.accounts.is_admin(admitted.user),
             looks_only=admitted.request.method == "HEAD",
+            is_brief=admitted.request.is_brief,
             key=key,
         )
 

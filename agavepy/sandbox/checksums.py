@@ -121,20 +121,26 @@ def header(value: str) -> dict[str, str]:
     return {"digest": value} if value else {}
 
 
-def from_header(text: str) -> str:
-    """Return the SHA-256 that a ``Digest`` header carries; empty: it carries none."""
-    found = re.search(r"(?:^|,)\s*sha-256=([^,\s]*)", text, re.IGNORECASE)
-    return found[1] if found else ""
+def from_header(text: str) -> dict[str, str]:
+    """Return the checksums that a ``Digest`` header carries, by the names of their algorithms."""
+    pairs = (each.strip().partition("=") for each in text.split(","))
+    found = {name.lower(): value for name, _, value in pairs if name.lower() in ALGORITHMS}
+    if "crc32c" in found:  # zeros at its beginning may be left out
+        found["crc32c"] = found["crc32c"].lower().lstrip("0").zfill(8)
+    return found
 
 
 def wanted(text: str) -> list[str]:
     """Return the algorithms that a ``Want-Digest`` header asks for, of those there are, the most wanted first."""
-    asked = [(name.lower(), float(weight or 1)) for name, weight in _ASKED.findall(text)]
+    asked = [_weighed(each) for each in text.split(",")]
     by_weight = sorted(asked, key=lambda each: -each[1])  # stable: equals stay in their order
     return [name for name, weight in by_weight if weight and name in ALGORITHMS]
 
 
-_ASKED = re.compile(r"(?:^|,)\s*([a-z0-9-]+)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?))?\s*(?=,|$)", re.IGNORECASE)
+def _weighed(text: str) -> tuple[str, float]:
+    name, _, weight = (each.strip().lower() for each in text.partition(";"))
+    found = re.fullmatch(r"q=([01](?:\.[0-9]{0,3})?)", weight or "q=1")
+    return name, float(found[1]) if found else 0.0
 
 
 def _of_file(handle: int, name: str) -> str:

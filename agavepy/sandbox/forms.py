@@ -157,12 +157,12 @@ class Form:
                 f"The part '{self._name}' has {upload.size_bytes} bytes, its Content-Length says {length}: "
                 "nothing was stored. Send it again."
             )
-        wanted = checksums.from_header(self._headers.get(b"digest", ""))
-        if wanted and wanted != upload.checksums["sha-256"]:
-            raise BadRequest(
-                f"The part '{self._name}' has the SHA-256 {upload.checksums['sha-256']}, its Digest says {wanted}: "
-                "nothing was stored. Send it again."
-            )
+        for name, wanted in checksums.from_header(self._headers.get(b"digest", "")).items():
+            if wanted != upload.checksums[name]:
+                raise BadRequest(
+                    f"The part '{self._name}' has the {name} {upload.checksums[name]}, its Digest says {wanted}: "
+                    "nothing was stored. Send it again."
+                )
 
     def _finish(self) -> None:
         self._ended = True

@@ -36,6 +36,7 @@ class Request:
         }
         self.found: Match | WrongVerb | None = None  # the operation, once it was looked for
         self.errand_of: str | None = None  # whose request this is without a token; empty: nobody's
+        self.is_brief = False  # whether it is being answered in the server's own thread
         self.body_begun = False
         self.body_read = not bodies.has_body(self.headers)
 

@@ -85,7 +85,7 @@ class Store:
         if self._local.depth:
             yield
             return
-        with self._writing:
+        with self._lane():
             connection.execute("BEGIN IMMEDIATE")
             self._local.depth = 1
             afterwards: list[Callable[[], None]] = []
@@ -104,10 +104,28 @@ class Store:
         for do in afterwards:
             do()
 
-    @property
-    def is_free(self) -> bool:
-        """Whether a transaction could begin at once."""
-        return not self._writing.locked()
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Let what this thread writes in the block wait for nobody; False: somebody writes already, and it may not."""
+        if not self._writing.acquire(blocking=False):
+            yield False
+            return
+        self._local.has_turn = True
+        try:
+            yield True
+        finally:
+            self._local.has_turn = False
+            self._writing.release()
+
+    def _lane(self) -> contextlib.AbstractContextManager[Any]:
+        """Return what is held while something is written."""
+        is_held = self.in_transaction or getattr(self._local, "has_turn", False)
+        return contextlib.nullcontext() if is_held else self._writing
+
+    def _write(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        connection = self._connection()
+        with self._lane():
+            return connection.execute(sql, values)
 
     def when_committed(self, do: Callable[[], None]) -> None:
         """Call ``do`` once this thread's transaction has taken effect, not at all if it fails; outside of one, now."""
@@ -145,9 +163,8 @@ class Store:
 
     def put(self, kind: str, key: str, document: dict[str, Any], *, updated: float) -> None:
         """Keep a document; one of that kind and key is replaced. ``updated``: seconds, orders :meth:`all`."""
-        self._connection().execute(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", (kind, key, updated, json.dumps(document))
-        )
+        row = kind, key, updated, json.dumps(document)
+        self._write("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)", row)
         self._wrote(kind)
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
@@ -199,7 +216,7 @@ class Store:
 
     def delete(self, kind: str, key: str) -> bool:
         """Forget the document; False when there was none."""
-        cursor = self._connection().execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
+        cursor = self._write("DELETE FROM documents WHERE kind=? AND key=?", (kind, key))
         self._wrote(kind)
         return cursor.rowcount > 0
 
@@ -217,7 +234,7 @@ class Store:
 
     def add_event(self, subject: str, status: str, description: str, *, created: float, created_by: str) -> None:
         """Append to the history of ``subject``."""
-        self._connection().execute(
+        self._write(
             "INSERT INTO events (subject, status, description, created, created_by) VALUES (?, ?, ?, ?, ?)",
             (subject, status, description, created, created_by),
         )
@@ -235,10 +252,10 @@ class Store:
     def grant(self, subject: str, username: str, permission: str) -> None:
         """Give ``username`` a permission word on ``subject``; "NONE" takes it away."""
         if permission == "NONE":
-            self._connection().execute("DELETE FROM grants WHERE subject=? AND username=?", (subject, username))
+            self._write("DELETE FROM grants WHERE subject=? AND username=?", (subject, username))
         else:
             row = (subject, username, permission)
-            self._connection().execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", row)
+            self._write("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", row)
         self._wrote(GRANTS)
 
     def grants(self, subject: str) -> dict[str, str]:
@@ -250,7 +267,7 @@ class Store:
 
     def revoke_all(self, subject: str) -> None:
         """Take every grant on ``subject`` away."""
-        self._connection().execute("DELETE FROM grants WHERE subject=?", (subject,))
+        self._write("DELETE FROM grants WHERE subject=?", (subject,))
         self._wrote(GRANTS)
 
 

@@ -147,6 +147,7 @@ def test_an_upload_that_is_what_its_part_announces_is_stored(disk: Storage) -> N
     [
         f"Digest: {digest(b'other')}",
         "digest: SHA-256=nonsense",
+        "Digest: crc32c=1c8ae3c6",
         f"Content-Length: {len(CONTENT) + 1}",
         "Content-Length: 3",
         "Content-Length: x",

@@ -26,7 +26,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def brief(method: _Method) -> _Method:
-    """Mark an operation that finds some documents by their keys, or looks at one file, and does nothing else.
+    """Mark an operation that finds some documents by their keys and does nothing else.
 
     It is answered in the server's own thread: the way into another one would take longer than the work.
     """
@@ -35,7 +35,10 @@ def brief(method: _Method) -> _Method:
 
 
 def brief_write(method: _Method) -> _Method:
-    """Mark an operation that changes some documents, or one file, if its body is short; no other writer keeps it."""
+    """Mark an operation that reads or changes one short file and some documents.
+
+    It is answered as those that are :func:`brief`, if its body is short and nobody else is writing.
+    """
     method.is_brief_write = True  # type: ignore[attr-defined]
     return method
 

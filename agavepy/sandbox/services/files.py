@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from .. import checksums, imports, links, macros, media
-from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, Unsupported, Upload
+from ..api import BadRequest, Call, Download, Listing, NotFound, Page, Reply, TakesLong, Unsupported, Upload
 from ..clock import iso
 from ..conversions import Conversion
 from ..disk import clear_refusals, is_in
@@ -26,7 +26,7 @@ from ..folder_names import FolderNames, Snapshot
 from ..pems import ALL, READ, RIGHTS, WORDS, bits_of
 from ..search import bounds
 from ..transfers import Transfers, Work
-from . import Service, brief, brief_write
+from . import Service, brief_write
 from .file_answers import address, entry, event, facts_of, logical_file, permission, told
 from .notification_request import embedded, to_callback
 
@@ -297,7 +297,7 @@ class Files(Service):
 
     # Downloads
 
-    @brief
+    @brief_write
     def download(self, call: Call, *, systemId: str | None = None, filePath: str = "") -> Download:
         target = self._access.target(call.user, systemId, filePath)
         self._require_readable_file(target)
@@ -318,7 +318,7 @@ class Files(Service):
         if record is not None:
             self._announce(target.real, record, "DOWNLOAD", user, {})
 
-    @brief
+    @brief_write
     def downloadFromDefaultSystem(self, call: Call, *, sourcefilePath: str = "") -> Download:
         return self.download(call, filePath=sourcefilePath)
 
@@ -343,6 +343,8 @@ class Files(Service):
         if fileToUpload is not None:
             settings += _callbacks(callbackURL, "STAGING_COMPLETED")
             return self._keep_upload(destination(fileToUpload.file_name or _UNNAMED), fileToUpload, settings, call)
+        if call.is_brief:
+            raise TakesLong
         settings += _callbacks(callbackURL, "STAGING_COMPLETED", "STAGING_FAILED")
         if not isinstance(urlToIngest, str) or not urlToIngest.strip():
             raise BadRequest("No valid URL specified: send the part 'fileToUpload', or a URL as 'urlToIngest'.")
