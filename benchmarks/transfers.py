@@ -19,21 +19,15 @@ import requests
 
 from agavepy.agave import Agave
 
+from . import load
+from .load import SYSTEM, USER
 from .measure import ratio
 
-SYSTEM, USER, PASSWORD = "sandbox-storage", "bench", "a password"
 HOME = f"{SYSTEM}/{USER}"
 GIBIBYTE = 1 << 30
 SMALL_FILES, SMALL_BYTES = 1000, 10_000
 ENTRIES = 100_000
 
-_TENANT = """
-import sys
-from agavepy.sandbox import Sandbox
-with Sandbox(sys.argv[1], tls=True, users={sys.argv[2]: sys.argv[3]}) as tenant:
-    print(tenant.url, tenant.ca_file, *tenant.api_client(), flush=True)
-    sys.stdin.read()
-"""
 # What a transfer adds to the memory of a process that has made a small one before.
 _MEMORY = """
 import sys
@@ -82,18 +76,8 @@ class Tenant(NamedTuple):
 @contextlib.contextmanager
 def tenant() -> Iterator[Tenant]:
     """Run a tenant for as long as the block lasts."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder, "root")
-        command = [sys.executable, "-c", _TENANT, str(root), USER, PASSWORD]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            url, ca_file, key, secret = process.stdout.readline().split()
-            ag = Agave(api_server=url, username=USER, password=PASSWORD, api_key=key, api_secret=secret, verify=ca_file)
-            try:
-                yield Tenant(url, ca_file, ag, root, Path(folder))
-            finally:
-                ag.close()
-                process.terminate()
+    with load.tenant() as running, tempfile.TemporaryDirectory() as folder:
+        yield Tenant(running.ag.api_server, running.ca_file, running.ag, running.root, Path(folder))
 
 
 def large_files(to: Tenant) -> tuple[float, float]:

@@ -63,6 +63,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     )
     with tenant:
         print(_greeting(tenant), flush=True)
+        memory.settle()
         _wait()
 
 
