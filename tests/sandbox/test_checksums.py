@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import time
@@ -206,3 +207,15 @@ def test_several_checksums_of_a_file_are_worked_out_and_kept(
             answer = disk.http.head(address, headers={"Want-Digest": name})
             assert answer.headers["digest"].startswith(f"{name}=")
     assert seen == [1, 1]
+
+
+def test_a_checksum_that_cannot_be_worked_out_is_an_error_as_any_other(
+    tenant: Sandbox, disk: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    put_behind_its_back(tenant, disk, CONTENT)
+    monkeypatch.setattr(checksums, "_of_file", broken)
+    answer = disk.http.get(disk.url("media", "a.bin"), headers=WANTED)
+    assert (answer.status_code, answer.json()["status"]) == (500, "error")
