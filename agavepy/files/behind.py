@@ -18,7 +18,11 @@ class Behind:
     """
 
     def __init__(self) -> None:
-        self._work: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = queue.Queue(_WAITING)
+        # Both of C: an interruption by the user in the middle of a Queue of Python's can leave it locked for ever.
+        self._work: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_WAITING):
+            self._room.put(None)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="agavepy-behind", daemon=True)
 
@@ -35,6 +39,7 @@ class Behind:
     def do(self, act: Callable[..., Any], *arguments: Any) -> None:
         """Have something done once everything before it is."""
         self._raise_failure()
+        self._room.get()
         self._work.put((act, arguments))
 
     def _raise_failure(self) -> None:
@@ -49,3 +54,4 @@ class Behind:
                     act(*arguments)
                 except BaseException as error:  # whatever it is, the caller has to know of it
                     self._failure = error
+            self._room.put(None)
